@@ -1,0 +1,1 @@
+"""Data preparation: thin commands that turn footage into shards."""

@@ -1,0 +1,1 @@
+"""Experiments: each trains one model; read them from top to bottom."""

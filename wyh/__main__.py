@@ -1,0 +1,39 @@
+"""`wyh COMMAND` is `python -m wyh.COMMAND`."""
+
+import runpy
+import sys
+
+from wyh import __version__
+
+COMMANDS = {
+    "render": "turn video files into sound, or into video with that sound",
+    "live": "play a model now: from a file, a URL or standard input",
+    "info": "show the trained runs, or one of them",
+}
+
+ELSEWHERE = """\
+train and prepare:
+  python -m experiments.autoencoder   train on your own footage
+  python -m data_prep.video           footage -> shards
+  python -m data_prep.images          photos -> shards"""
+
+
+def main() -> None:
+    """Run one command, or list them."""
+    name = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if name in ("-h", "--help"):
+        print("usage: wyh COMMAND [OPTIONS]\n\ncommands (wyh COMMAND --help for each):")
+        print("\n".join(f"  {name:<8} {what}" for name, what in COMMANDS.items()))
+        print(f"\n{ELSEWHERE}")
+    elif name == "--version":
+        print(f"wyh {__version__}")
+    elif name in COMMANDS:
+        sys.argv = [f"wyh {name}", *sys.argv[2:]]
+        runpy.run_module(f"wyh.{name}", run_name="__main__", alter_sys=True)
+    else:
+        print(f"wyh: got {name!r}, wanted one of {', '.join(COMMANDS)}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""Single frames of a data set for training: which to use when, in memory where they fit."""
+
+import functools
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int, Int32, UInt8
+
+from wyh.dataset import Dataset, load_frames
+from wyh.errors import WyhError
+from wyh.windows import GUARD, Split
+
+MEMORY_BYTES = 2 << 30
+"""Larger sets are read from their shards frame by frame."""
+
+EVERY = 10
+"""One block, or one recording, of so many is kept for validation."""
+
+
+class FrameBank:
+    """The frames of a split by number, whatever the length of their windows.
+
+    Raises:
+      WyhError: the split has no frames.
+    """
+
+    def __init__(self, dataset: Dataset, split: Split, memory_bytes: int = MEMORY_BYTES) -> None:
+        spec = dataset.spec
+        self._dataset, self._time = dataset, spec.frames_per_window
+        self._source = dataset.split(split)
+        self.size = len(self._source) * self._time
+        if not self.size:
+            raise WyhError(f"{dataset.path}: no pictures to train on: give more footage")
+        self._loaded = None
+        if self.size * spec.video.frame_bytes <= memory_bytes:
+            self._loaded = load_frames(dataset, split)
+
+    def frames_at(
+        self, indices: Int[np.ndarray, " n"]
+    ) -> UInt8[np.ndarray, "n height width channel"]:
+        """Frames by number."""
+        if self._loaded is not None:
+            return self._loaded.pixels[indices]
+        batch = self._dataset.decode([self._source[int(i)] for i in indices // self._time])
+        return batch["frames"][np.arange(len(indices)), indices % self._time]
+
+    def divide(self) -> tuple[Int[np.ndarray, " training"], Int[np.ndarray, " validation"]]:
+        """Numbers of the frames to train on, and of those that choose the best variables.
+
+        Validation takes every tenth recording, or of a single recording blocks of a second with
+        the guard of `wyh.windows` around them. Footage too short for either validates on what it
+        trains on.
+        """
+        starts, recordings = self._places()
+        seen = np.unique(recordings)
+        if len(seen) > 1:
+            held = np.isin(
+                recordings, seen[EVERY // 2 :: EVERY] if len(seen) > EVERY else seen[-1:]
+            )
+            near = held
+        else:
+            held, near = _held_blocks(starts)
+        if not held.any() or near.all():
+            return np.arange(self.size), np.arange(self.size)
+        return np.flatnonzero(~near), np.flatnonzero(held)
+
+    def _places(self) -> tuple[Float64[np.ndarray, " n"], Int32[np.ndarray, " n"]]:
+        """Start in seconds and recording of every frame."""
+        if self._loaded is not None:
+            return self._loaded.start_secs, self._loaded.recording
+        count = len(self._source)
+        batches = [
+            self._dataset.decode([self._source[i] for i in range(at, min(at + 1024, count))])
+            for at in range(0, count, 1024)
+        ]
+        after = np.arange(self._time) / float(self._dataset.spec.video.frame_rate)
+        starts = np.concatenate([batch["start_secs"] for batch in batches])
+        recordings = np.concatenate([batch["recording"] for batch in batches])
+        return (starts[:, None] + after).ravel(), np.repeat(recordings, self._time)
+
+
+def _held_blocks(
+    starts: Float64[np.ndarray, " n"],
+) -> tuple[Bool[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
+    """Frames of every tenth second, and all frames within the guard of those."""
+    second = np.floor(starts + 1e-6)
+    held_seconds = np.unique(second[second % EVERY == EVERY - 3])
+    held = np.isin(second, held_seconds)
+    distance = np.full(len(starts), np.inf)
+    for block in held_seconds:
+        distance = np.minimum(distance, np.maximum(block - starts, starts - (block + 1)))
+    return held, distance <= GUARD
+
+
+def shuffled(step: int, batch_size: int, size: int, seed: int) -> Int[np.ndarray, " batch"]:
+    """Which of `size` examples step `step` trains on; every epoch is a new permutation.
+
+    A function of the step alone, so that resuming needs no iterator's state. An epoch runs on into
+    the next: no example is left out.
+    """
+    first = step * batch_size
+    places = np.arange(first, first + batch_size)
+    epochs = np.unique(places // size)
+    orders = {int(epoch): _order(int(epoch), size, seed) for epoch in epochs}
+    return np.array([orders[int(place // size)][place % size] for place in places])
+
+
+@functools.lru_cache(maxsize=4)
+def _order(epoch: int, size: int, seed: int) -> Int[np.ndarray, " size"]:
+    return np.random.default_rng((seed, epoch)).permutation(size)

@@ -1,0 +1,79 @@
+"""The one table of everything that can be turned while playing. Imports no JAX.
+
+A knob's value reaches the compiled functions as a traced scalar: turning one never recompiles.
+"""
+
+from dataclasses import dataclass
+
+from wyh.errors import WyhError
+
+PHASES = ("random", "fixed", "continuous")
+"""Phase policies of the noise synth, in the order of the `phase` knob's values."""
+
+
+@dataclass(frozen=True)
+class Knob:
+    """One thing to turn. `choices` names the values 0, 1, ... of a switch."""
+
+    name: str
+    default: float
+    low: float
+    high: float
+    unit: str
+    help: str
+    choices: tuple[str, ...] = ()
+
+
+KNOBS = {
+    knob.name: knob
+    for knob in (
+        Knob("gain_db", 0.0, -60.0, 12.0, "dB", "volume, over the run's own calibrated level"),
+        Knob("mute", 0.0, 0.0, 1.0, "", "1 is silent"),
+        Knob("phase", 2.0, 0.0, 2.0, "", "how noise bands get their phase", PHASES),
+        Knob("glide", 1.0, 0.0, 1.0, "frames", "how long a picture takes to become the next"),
+    )
+}
+
+Knobs = dict[str, float]
+
+
+def defaults(**turned: float | str) -> Knobs:
+    """Every knob at its default, but for those given (a switch by value or by name).
+
+    Raises:
+      WyhError: unknown knob, unknown choice, or out of range.
+    """
+    values = {name: knob.default for name, knob in KNOBS.items()}
+    for name, value in turned.items():
+        if name not in KNOBS:
+            raise WyhError(f"got the knob {name!r}, wanted one of {', '.join(KNOBS)}")
+        knob = KNOBS[name]
+        if isinstance(value, str):
+            if value not in knob.choices:
+                wanted = ", ".join(knob.choices) or "a number"
+                raise WyhError(f"got {name} {value!r}, wanted {wanted}")
+            value = knob.choices.index(value)
+        if not knob.low <= value <= knob.high:
+            raise WyhError(
+                f"got {name} {value:g}, wanted {knob.low:g} to {knob.high:g} {knob.unit}".rstrip()
+            )
+        values[name] = float(value)
+    return values
+
+
+def parse(words: tuple[str, ...]) -> Knobs:
+    """Knobs from the command line: `name=value` each, the others at their default.
+
+    Raises:
+      WyhError: a word is no `name=value`, or as for `defaults`.
+    """
+    turned: dict[str, float | str] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise WyhError(f"got the knob {word!r}, wanted name=value, such as phase=random")
+        try:
+            turned[name] = float(value)
+        except ValueError:
+            turned[name] = value
+    return defaults(**turned)

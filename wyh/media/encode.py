@@ -1,0 +1,307 @@
+"""Writes sound files and movies piece by piece, each appearing under its name only when whole."""
+
+import os
+import re
+import subprocess
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+import numpy as np
+import soundfile
+from jaxtyping import Float32, UInt8
+
+from wyh.errors import WyhError
+from wyh.media import ffmpeg
+from wyh.media.decode import open_video, probe
+from wyh.media.feed import Feed
+from wyh.media.whole import WholeFile
+from wyh.specs import VideoSpec
+
+_BOUND_BYTES = 1 << 24  # waiting to be written to ffmpeg
+_TIMELESS = re.compile(r"Timestamps are unset|unknown timestamp|pts has no value")
+_GLANCE = VideoSpec(Fraction(25), 8, 8, 1, "stretch")
+_SLACK_SECS = 1.0  # how far ffmpeg may want the sound to be ahead of the picture
+_WAV_BYTES = 2**32 - 4096
+_WAV_CODING = {16: ("PCM_16", 2), 24: ("PCM_24", 3), "float": ("FLOAT", 4)}
+_MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+# mp4 and mov say exactly how much padding AAC put in front. FLAC, in mkv, has none.
+_AAC = ["-c:a", "aac", "-b:a", "192k", "-movflags", "+faststart"]
+_FLAC = ["-c:a", "flac", "-sample_fmt", "s32", "-bits_per_raw_sample", "24"]
+_X264 = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-pix_fmt", "yuv420p"]
+_EVEN = "pad=ceil(iw/2)*2:ceil(ih/2)*2"
+# So that every player turns the colours back into the same RGB.
+_COLOURS = ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"]
+
+
+class WavWriter:
+    """Writes mono sound to a .wav file, block by block.
+
+    A context manager: the file gets its name at the end; an error in between leaves none.
+    """
+
+    def __init__(self, path: str | Path, sample_rate: int, *, bits: Literal[16, 24, "float"] = 16):
+        """Begin a file.
+
+        Args:
+          path: ends in .wav; a file of that name is replaced at the end.
+          sample_rate: Hz.
+          bits: of a sample; with 16 and 24, sound beyond [-1, 1] is clipped.
+
+        Raises:
+          WyhError: the place cannot be written to; also from `write` and at the end.
+        """
+        self._whole = WholeFile(path)
+        subtype, size = _WAV_CODING[bits]
+        self._left = _WAV_BYTES // size
+        try:
+            self._file: Any = soundfile.SoundFile(
+                self._whole.temporary, "w", sample_rate, 1, subtype, format="WAV"
+            )
+        except BaseException as error:
+            self._whole.drop()
+            if isinstance(error, soundfile.SoundFileError):
+                raise self._whole.failure(_condensed(error)) from None
+            raise
+
+    def write(self, block: Float32[np.ndarray, " samples"]) -> None:
+        """Append samples."""
+        self._left -= len(block)
+        if self._left < 0:
+            raise self._whole.failure("a .wav holds at most 4 GiB; write a .mkv or a shorter piece")
+        try:
+            self._file.write(block)
+        # soundfile asserts that all was written, which a full disk belies.
+        except (soundfile.SoundFileError, AssertionError, OSError) as error:
+            raise self._whole.failure(_condensed(error)) from None
+
+    def close(self, *, keep: bool = True) -> None:
+        """End the file; without `keep`, remove it."""
+        try:
+            self._file.close()
+        except (soundfile.SoundFileError, OSError) as error:
+            self._whole.drop()
+            raise self._whole.failure(_condensed(error)) from None
+        (self._whole.keep if keep else self._whole.drop)()
+
+    def __enter__(self) -> "WavWriter":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close(keep=error is None)
+
+
+def _condensed(error: BaseException) -> str:
+    told = " ".join(str(error).split()).rstrip(".:")
+    # So libsndfile calls whatever the system refused.
+    return "the disk may be full" if told in ("", "System error") else told
+
+
+class MovieWriter:
+    """Writes an .mp4, .mov or .mkv of pictures and mono sound, both arriving piece by piece.
+
+    Sound sample 0 is heard when the first picture is seen. Sound is AAC at 192 kbit/s, in .mkv
+    24-bit FLAC. A context manager: the file gets its name at the end; an error leaves none.
+
+    Give the pictures in one of two ways:
+
+    - `copy_from`: those of a file, untouched. Where the container cannot hold them so (or the file
+      has no times), they are encoded anew: `copied` tells.
+    - `video`: by `write_frames`, at a constant rate, as H.264. Pictures and sound may come in any
+      order; memory holds what one is ahead of the other. Odd sizes gain a black row or column.
+
+    Attributes:
+      copied: whether the pictures are the file's own, untouched.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        sample_rate: int,
+        copy_from: str | Path | None = None,
+        start_secs: float | None = None,
+        video: VideoSpec | None = None,
+        scale_to: tuple[int, int] | None = None,
+        scaling: Literal["nearest", "bicubic"] = "nearest",
+    ):
+        """Begin a file.
+
+        Args:
+          path: a file of that name is replaced at the end.
+          sample_rate: Hz.
+          copy_from: the file whose pictures to take.
+          start_secs: with `copy_from`, its `VideoReader.start_secs`; None finds it out.
+          video: what `write_frames` will be given.
+          scale_to: with `video`, the size of the written picture, (height, width).
+          scaling: how it is brought to that size: keeping hard pixels, or smoothly.
+
+        Raises:
+          WyhError: the place cannot be written to, an unknown ending, or `copy_from` is no video;
+            also while writing and at the end, with ffmpeg's reason.
+        """
+        if (copy_from is None) == (video is None):
+            raise ValueError("give either copy_from or video")
+        self._muxer = _MUXERS.get(Path(path).suffix.lower(), "")
+        if not self._muxer:
+            raise WyhError(f"{ffmpeg.shown(path)}: wanted a name ending in .mp4, .mov or .mkv")
+        self._rate, self._video = sample_rate, video
+        self._samples = self._frames = 0
+        self.copied = False
+        self._whole = WholeFile(path)
+        self._feeds: list[Feed] = []
+        self._process: ffmpeg.Process | None = None
+        try:
+            if video is None:
+                pictures, coding = self._from_file(str(copy_from), start_secs)
+                self._start(pictures, coding)
+            else:
+                self._start_with_pipe(video, scale_to, scaling)
+        except BaseException:
+            self._abort()
+            raise
+
+    def _from_file(self, source: str, start_secs: float | None) -> tuple[list[str], list[str]]:
+        """The input for the pictures of `source`, and how to code them."""
+        if start_secs is None:
+            with open_video(source, _GLANCE, chunk=1, strict=False) as reader:
+                start_secs = reader.start_secs
+        codec = probe(source).video_codec
+        if codec is None:
+            raise WyhError(f"{ffmpeg.shown(source)} has no picture, wanted a video")
+        taken = ["-i", ffmpeg.as_argument(source), "-map", "0:V:0"]
+        trial = [*taken, "-t", "2", "-c", "copy", "-f", self._muxer, "-y"]
+        status, _, told = ffmpeg.output_of(
+            [*trial, ffmpeg.as_argument(self._whole.temporary)], level="repeat+warning"
+        )
+        # Raw pictures would be taken, and then read back wrongly from .mov.
+        self.copied = status == 0 and codec != "rawvideo" and not _TIMELESS.search(told)
+        anew = ["-fps_mode", "passthrough", "-enc_time_base:v", "demux", "-vf", _EVEN, *_X264]
+        # The file's clock is shifted so that its first picture is at 0, as the sound's start is.
+        shifted = ["-copyts", "-itsoffset", f"{-start_secs:.6f}", "-i", ffmpeg.as_argument(source)]
+        return shifted, ["-c:v", "copy"] if self.copied else anew
+
+    def _start_with_pipe(
+        self, video: VideoSpec, scale_to: tuple[int, int] | None, scaling: str
+    ) -> None:
+        reading, writing = os.pipe()
+        try:
+            height, width = scale_to or (video.height, video.width)
+            flags = {"nearest": "neighbor", "bicubic": "bicubic"}[scaling]
+            scale = f"scale={width}:{height}:flags={flags}+accurate_rnd+full_chroma_int"
+            scale += ":out_color_matrix=bt709:out_range=tv"
+            look = ["-f", "rawvideo", "-pix_fmt", "rgb24" if video.channels == 3 else "gray"]
+            look += ["-video_size", f"{video.width}x{video.height}"]
+            look += ["-framerate", str(video.frame_rate), "-i", f"pipe:{reading}"]
+            coding = ["-vf", f"{scale},format=yuv420p,{_EVEN}", *_X264, *_COLOURS]
+            self._start(look, coding, pass_fds=(reading,))
+        except BaseException:
+            os.close(writing)
+            raise
+        finally:
+            os.close(reading)
+        ffmpeg.widen(writing)
+        self._feeds.append(Feed(open(writing, "wb", buffering=0)))
+
+    def _start(
+        self, pictures: list[str], coding: list[str], pass_fds: tuple[int, ...] = ()
+    ) -> None:
+        sound = ["-f", "f32le", "-ar", str(self._rate), "-ch_layout", "mono", "-i", "pipe:0"]
+        arguments = [*pictures, *sound, "-map", "0:V:0", "-map", "1:a:0", "-map_chapters", "-1"]
+        arguments += [
+            *coding,
+            *(_FLAC if self._muxer == "matroska" else _AAC),
+            "-f",
+            self._muxer,
+            "-y",
+        ]
+        arguments.append(ffmpeg.as_argument(self._whole.temporary))
+        self._process = ffmpeg.Process(arguments, stdin=subprocess.PIPE, pass_fds=pass_fds)
+        self._feeds.append(Feed(self._process.stdin))
+
+    def write_audio(self, block: Float32[np.ndarray, " samples"]) -> None:
+        """Append sound in [-1, 1]; what is beyond is clipped."""
+        feed = self._feeds[0]
+        if self._video is None:
+            # The pictures come from a file, so ffmpeg never waits for us to write some.
+            feed.wait(lambda: feed.waiting_bytes <= _BOUND_BYTES)
+        self._samples += len(block)
+        feed.put(np.clip(block, -1, 1).astype("<f4").tobytes())
+        self._check()
+
+    def write_frames(self, frames: UInt8[np.ndarray, "frames height width channels"]) -> None:
+        """Append pictures of the size of `video`."""
+        video = self._video
+        if video is None or frames.shape[1:] != video.shape:
+            wanted = "no frames" if video is None else f"frames of {video.shape}"
+            raise ValueError(f"got frames of {frames.shape[1:]}, wanted {wanted}")
+        feed, sound_secs = self._feeds[1], self._samples / self._rate
+        frame_secs = 1 / (video.frame_bytes * float(video.frame_rate))
+
+        def room() -> bool:
+            # Never wait where ffmpeg may itself be waiting for sound that is not written yet.
+            hungry = sound_secs < feed.written_bytes * frame_secs + _SLACK_SECS
+            return feed.waiting_bytes <= _BOUND_BYTES or hungry
+
+        feed.wait(room)
+        self._frames += len(frames)
+        feed.put(frames.tobytes())
+        self._check()
+
+    def _check(self) -> None:
+        if any(feed.broken for feed in self._feeds):
+            raise self._failure()
+
+    def _failure(self) -> WyhError:
+        assert self._process is not None
+        status = self._process.wait()
+        why = ffmpeg.reason(self._process.complaints) or f"ffmpeg ended with status {status}"
+        return self._whole.failure(why)
+
+    def close(self, *, keep: bool = True) -> None:
+        """Write what is still waiting and end the file; without `keep`, remove it."""
+        if not keep:
+            self._abort()
+            return
+        try:
+            assert self._process is not None
+            if self._video is not None and self._frames == 0:
+                raise self._whole.failure("it was given no pictures")
+            for feed in self._feeds:
+                feed.finish()
+            for feed in self._feeds:
+                feed.join()
+            if self._process.wait() or any(feed.broken for feed in self._feeds):
+                raise self._failure()
+        except BaseException:
+            self._abort()
+            raise
+        self._process.close()
+        self._whole.keep()
+
+    def _abort(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+        for feed in self._feeds:
+            feed.finish()
+            feed.join()
+        if self._process is not None:
+            self._process.close()
+        self._whole.drop()
+
+    def __enter__(self) -> "MovieWriter":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close(keep=error is None)

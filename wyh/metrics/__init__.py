@@ -1,0 +1,1 @@
+"""What "good" means: pure figures of held-out data, each with a known floor and ceiling."""

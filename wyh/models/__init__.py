@@ -1,0 +1,1 @@
+"""Flax Linen modules, used only through init and apply."""

@@ -1,0 +1,170 @@
+"""Every rate and size of a stream, and the sizes that follow from them. Imports no JAX.
+
+Rates are `Fraction`s, so that the start of tick 10 million is as exact as that of tick 1.
+"""
+
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from typing import Any, Literal
+
+import numpy as np
+
+from wyh.errors import WyhError
+
+Fit = Literal["crop", "pad", "stretch"]
+"""How a picture of any shape becomes the model's: cut the edges, add black bars, or distort."""
+
+Direction = Literal["see-hear", "hear-see"]
+
+
+def as_rate(value: object) -> Fraction:
+    """A rate in Hz from `24`, `"24000/1001"`, `23.976` or a `Fraction`.
+
+    Decimals of the NTSC family (23.976, 29.97, 59.94) become n * 1000 / 1001.
+
+    Raises:
+      WyhError: when it is no positive number.
+    """
+    try:
+        rate = Fraction(str(value))
+    except (ValueError, ZeroDivisionError):
+        raise WyhError(
+            f"got the rate {value!r}, wanted a number such as 24 or 24000/1001"
+        ) from None
+    if rate <= 0:
+        raise WyhError(f"got the rate {value!r}, wanted one above 0 Hz")
+    ntsc = Fraction(round(rate * 1001 / 1000) * 1000, 1001)
+    near_ntsc = abs(rate - ntsc) < Fraction(1, 200) and rate.denominator not in (1, 1001)
+    return ntsc if near_ntsc else rate
+
+
+def tick_start(tick: int, sample_rate: int, tick_rate: Fraction) -> int:
+    """The first sample of a tick: `round(tick * sample_rate / tick_rate)`, never accumulated."""
+    return round(tick * sample_rate / tick_rate)
+
+
+def _tick_starts(ticks: np.ndarray, sample_rate: int, tick_rate: Fraction) -> np.ndarray:
+    """`tick_start` of many ticks, in integers throughout (half goes to even, as in `round`)."""
+    whole, rest = np.divmod(ticks * (sample_rate * tick_rate.denominator), tick_rate.numerator)
+    twice = 2 * rest - tick_rate.numerator
+    return whole + ((twice > 0) | ((twice == 0) & (whole % 2 == 1)))
+
+
+def _check(name: str, value: float, low: float, high: float, unit: str) -> None:
+    if not low <= value <= high:
+        raise WyhError(f"got {name} {value:g} {unit}, wanted {low:g} to {high:g} {unit}")
+
+
+@dataclass(frozen=True)
+class VideoSpec:
+    """The pictures a model sees or makes: `uint8 [height, width, channels]` at `frame_rate`."""
+
+    frame_rate: Fraction  # Hz, 1 to 240
+    height: int = 64  # pixels, 8 to 1024
+    width: int = 64  # pixels, 8 to 1024
+    channels: int = 3  # 3 = RGB, 1 = grey
+    fit: Fit = "crop"
+
+    def __post_init__(self) -> None:
+        _check("frame rate", float(self.frame_rate), 1, 240, "Hz")
+        _check("height", self.height, 8, 1024, "pixels")
+        _check("width", self.width, 8, 1024, "pixels")
+        if self.channels not in (1, 3):
+            raise WyhError(f"got {self.channels} channels, wanted 3 (colour) or 1 (grey)")
+        if self.fit not in ("crop", "pad", "stretch"):
+            raise WyhError(f"got fit {self.fit!r}, wanted crop, pad or stretch")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """`(height, width, channels)`."""
+        return self.height, self.width, self.channels
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one frame."""
+        return self.height * self.width * self.channels
+
+
+@dataclass(frozen=True)
+class AudioSpec:
+    """The sound a model hears or makes: mono float32 in [-1, 1] at `sample_rate`."""
+
+    sample_rate: int = 22050  # Hz, 4,000 to 192,000
+
+    def __post_init__(self) -> None:
+        _check("sample rate", self.sample_rate, 4000, 192_000, "Hz")
+
+
+@dataclass(frozen=True)
+class StreamSpec:
+    """Both clocks of a transducer: pictures tick at `video.frame_rate`, sound in blocks.
+
+    `latency_samples` is the time from the middle of a picture to the middle of its sound (or the
+    reverse) that the algorithm itself costs; `render` takes it out, `live` reports it.
+    """
+
+    direction: Direction
+    video: VideoSpec
+    audio: AudioSpec
+    block: int  # samples of one tick of sound
+    latency_samples: int = 0
+
+    def __post_init__(self) -> None:
+        _check("block", self.block, 1, 1 << 16, "samples")
+        _check("latency", self.latency_samples, 0, 1 << 20, "samples")
+
+    @property
+    def budget_ms(self) -> float:
+        """Time one frame may take, in ms."""
+        return 1000 / float(self.video.frame_rate)
+
+    @property
+    def latency_secs(self) -> float:
+        """The declared latency in seconds."""
+        return self.latency_samples / self.audio.sample_rate
+
+    def frame_tick_at(self, sample: int) -> int:
+        """The newest frame tick that starts at or before `sample`, exact at any length."""
+        return int(self.schedule(sample, 1, step=1)[0][0])
+
+    def schedule(
+        self, first_block: int, blocks: int, *, step: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """For each block of sound: the frame tick it uses, and that tick's age.
+
+        Args:
+          first_block: the first of `blocks` blocks in a row.
+          blocks: how many.
+          step: samples from one block to the next, `block` unless given.
+
+        Returns:
+          Ticks `int64 [blocks]` and ages in seconds `float64 [blocks]`.
+        """
+        rate, step = self.audio.sample_rate, step or self.block
+        frame_rate = self.video.frame_rate
+        samples = (first_block + np.arange(blocks, dtype=np.int64)) * step
+        ticks = samples * frame_rate.numerator // (rate * frame_rate.denominator) + 1
+        # The start of a tick is rounded, so the next tick may already start on this very sample.
+        ticks -= _tick_starts(ticks, rate, frame_rate) > samples
+        return ticks, (samples - _tick_starts(ticks, rate, frame_rate)) / rate
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for `config.json`; `from_json` reads them back."""
+        values = asdict(self)
+        values["video"]["frame_rate"] = str(self.video.frame_rate)
+        return values
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "StreamSpec":
+        """Read what `to_json` wrote.
+
+        Raises:
+          WyhError: when a value is missing, unknown or out of range.
+        """
+        try:
+            video = dict(values["video"])
+            video["frame_rate"] = as_rate(video["frame_rate"])
+            rest = {k: v for k, v in values.items() if k not in ("video", "audio")}
+            return cls(video=VideoSpec(**video), audio=AudioSpec(**values["audio"]), **rest)
+        except (KeyError, TypeError) as error:
+            raise WyhError(f"the stream description is damaged: {error}") from None

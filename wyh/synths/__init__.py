@@ -1,0 +1,1 @@
+"""The emit side of sound: controls become waveforms."""

@@ -1,0 +1,1 @@
+"""Everything playable: a pair of pure functions joined by a control."""

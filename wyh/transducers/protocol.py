@@ -1,0 +1,91 @@
+"""What everything playable is: two pure functions with two clocks, joined by a control.
+
+`observe` runs once an input tick and makes a control; `emit` runs once an output tick and makes
+sound or a picture from the newest control and its age. Both come in a form over many ticks, which
+is the one that is written; the form for one tick is the same function over a time axis of 1, so
+live and offline cannot drift apart.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from wyh.specs import StreamSpec
+
+Variables = Any
+"""A pytree of arrays: all that a model needs to play. An argument, so that it can be swapped."""
+
+Carry = Any
+"""A pytree of arrays: recurrent or streaming memory. Donated by whoever compiles the functions."""
+
+Control = Any
+"""A NamedTuple of arrays with leading axes `[batch, ...]`, or `[batch, time, ...]` for many."""
+
+KnobValues = dict[str, Any]
+"""The knobs of `wyh.knobs`, each a scalar, traced."""
+
+
+class Magnitudes(NamedTuple):
+    """How loud each band is, at this input tick and at the one before.
+
+    Carrying both lets `emit` glide from one to the other by the control's age alone.
+    """
+
+    value: Float[Array, "*lead bands"]  # amplitude, linear
+    previous: Float[Array, "*lead bands"]
+
+
+@dataclass(frozen=True)
+class Transducer:
+    """A playable: its spec and its pure functions.
+
+    Attributes:
+      spec: rates, shapes, block size, declared latency.
+      init: `(variables, key, batch_size) -> (carry_in, carry_out)`.
+      observe_many: `(variables, carry_in, x, knobs, keys) -> (carry_in, controls)`; x, keys and
+        controls have a time axis after the batch axis (keys: time alone).
+      emit_many: `(variables, carry_out, controls, ages_secs, knobs, keys) -> (carry_out, y)`;
+        controls, ages and keys have one entry for each output tick. Sound comes back joined:
+        `float32 [batch, time * block]`.
+    """
+
+    spec: StreamSpec
+    init: Callable[[Variables, PRNGKeyArray, int], tuple[Carry, Carry]]
+    observe_many: Callable[..., tuple[Carry, Control]]
+    emit_many: Callable[..., tuple[Carry, Array]]
+
+    def observe(
+        self, variables: Variables, carry_in: Carry, x: Array, knobs: KnobValues, key: PRNGKeyArray
+    ) -> tuple[Carry, Control]:
+        """One input tick: `x` is one picture `[batch, ...]` or one block `[batch, samples]`."""
+        carry_in, controls = self.observe_many(
+            variables, carry_in, x[:, None], knobs, jnp.expand_dims(key, 0)
+        )
+        return carry_in, jax.tree.map(lambda leaf: leaf[:, 0], controls)
+
+    def emit(
+        self,
+        variables: Variables,
+        carry_out: Carry,
+        control: Control,
+        age_secs: Float[Array, ""],
+        knobs: KnobValues,
+        key: PRNGKeyArray,
+    ) -> tuple[Carry, Array]:
+        """One output tick, from a control that is `age_secs` old."""
+        controls = jax.tree.map(lambda leaf: leaf[:, None], control)
+        return self.emit_many(
+            variables, carry_out, controls, age_secs[None], knobs, jnp.expand_dims(key, 0)
+        )
+
+
+def tick_keys(key: PRNGKeyArray, first: Any, count: int) -> PRNGKeyArray:
+    """Keys of `count` ticks from `first`: `fold_in(key, tick)`, never a chain.
+
+    Skipping a tick therefore changes no other.
+    """
+    return jax.vmap(lambda tick: jax.random.fold_in(key, tick))(first + jnp.arange(count))
