@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from data_prep import images, video
-from wyh.dataset import Dataset, is_dataset, open_dataset
+from wyh.dataset import WORK, Dataset, is_dataset, open_dataset
 from wyh.errors import WyhError
 from wyh.media.find import find_files, kind_by_name
 from wyh.specs import Fit
@@ -31,7 +31,7 @@ def open_data(
     Raises:
       WyhError: nothing usable, or several data sets at once.
     """
-    if len(given) == 1 and (is_dataset(given[0]) or not given[0].exists()):
+    if len(given) == 1 and (is_dataset(given[0]) or any(given[0].glob(f"{WORK}*"))):
         return open_dataset(given[0])
     if any(is_dataset(path) for path in given):
         raise WyhError("got several inputs with a prepared data set among them, wanted that alone")

@@ -104,9 +104,9 @@ def run_tasks(
     global _advance
     results: dict[int, ResultT | WyhError] = {}
     bar = tqdm(
-        total=total,
+        total=round(total),  # tqdm shows ? where the truth turns out to be more
         disable=not sys.stderr.isatty(),
-        bar_format=f"{{l_bar}}{{bar}}| {{n:.0f}}/{{total:.0f}} {unit} [{{elapsed}}<{{remaining}}]",
+        bar_format=f"{{l_bar}}{{bar}}| {{n:.0f}}/{{total_fmt}} {unit} [{{elapsed}}<{{remaining}}]",
     )
     with bar:
         if workers > 1 and len(tasks) > 1:

@@ -30,8 +30,9 @@ from data_prep.given import open_data
 from wyh import knobs
 from wyh.augment import move_camera, turn_light
 from wyh.cli import run as run_command
-from wyh.errors import WyhError
-from wyh.frames import FrameBank, shuffled
+from wyh.earlier import config_as_begun, params_of
+from wyh.errors import check_range
+from wyh.frames import FrameBank, shuffled, thinned
 from wyh.journal import Summaries
 from wyh.losses import mean_squared_error, uniformity
 from wyh.metrics.codes import dead_values, ks_to_uniform
@@ -44,16 +45,16 @@ from wyh.models.autoencoder import (
     encode,
     principal_start,
 )
-from wyh.plain import from_plain
-from wyh.runs import BestMetric, default_run_dir, load_run, load_variables, newest_run
+from wyh.runs import BestMetric, default_run_dir
 from wyh.specs import Fit, VideoSpec, as_rate
 from wyh.synths.noise import NoiseConfig, NoiseSynth
-from wyh.training import FitOptions, fit, open_run
+from wyh.training import FitOptions, fit, open_run, split_processor
 from wyh.transducers.autoencoder import SonifierConfig, amplitudes, sonifier
 from wyh.transducers.offline import sonify
 from wyh.transducers.protocol import Transducer
 
 KIND = "autoencoder"
+MEMORY_BYTES = 256 << 20  # of the pictures that are evaluated together, as float32
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class Config:
     loudness_lufs: float = -23.0  # to which the sound of the training pictures is set, -60 to -10
 
     batch_size: int = 64
+    cpu_devices: int = 1  # that the processor counts as, each with its share of a batch; 0: a core
     learning_rate: float = 1e-3  # of Adam
     schedule: Literal["cosine", "constant"] = "cosine"  # cosine warms up and ends near 0
     uniformity: float = 0.01  # weight of the penalty that spreads the codes over [0, 1]
@@ -82,6 +84,13 @@ class Config:
     fit: Annotated[FitOptions, tyro.conf.arg(name="")] = field(
         default_factory=lambda: FitOptions(steps=1500, evaluate_every=250)
     )
+
+    def __post_init__(self) -> None:
+        check_range("loudness_lufs", self.loudness_lufs, -60, -10)
+        check_range("batch_size", self.batch_size, 1, 65536)
+        check_range("cpu_devices", self.cpu_devices, 0, 1024)
+        for name in ("learning_rate", "uniformity", "code_noise", "camera", "light"):
+            check_range(name, getattr(self, name), 0, 1)
 
 
 PRESETS = {
@@ -104,6 +113,7 @@ PRESETS = {
             loudness="linear",
         ),
         schedule="constant",
+        cpu_devices=0,  # its small convolutions use one core each
         code_noise=0.0,
         camera=0.0,
         light=0.0,
@@ -150,11 +160,7 @@ def loss_fn(
     model: Autoencoder,
     config: Config,
 ) -> tuple[Float[Array, ""], dict[str, Array]]:
-    """MSE of the decoded pictures + weight * uniformity of the codes.
-
-    Returns:
-      The total, and the parts by name.
-    """
+    """MSE of the decoded pictures + weight * uniformity of the codes; the parts by name."""
     code = encode(model, params, pictures)
     heard = code
     if config.code_noise:
@@ -200,16 +206,16 @@ def evaluate(
 
 
 def playable(
-    params: Any,
+    state: State,
     frames: UInt8[np.ndarray, "n height width channel"],
     model: Autoencoder,
     config: Config,
 ) -> dict[str, Any]:
     """Variables of the sonifier, its level set by the loudness of these frames' sound."""
-    code = encode_jit(model, params, as_picture(frames))
+    code = encode_jit(model, state.params, as_picture(frames))
     synth = NoiseSynth(config.sound.synth, config.sound.model.code_size)
     level = synth.loudness(amplitudes(code, config.sound))
-    return {"params": params, "gain_db": config.loudness_lufs - level}
+    return {"params": state.params, "gain_db": config.loudness_lufs - level}
 
 
 def summarize(
@@ -232,7 +238,8 @@ def summarize(
 def main(config: Config) -> None:
     """Train, and leave a run that `wyh.render` and `wyh.live` can play."""
     if config.resume:
-        config = _as_begun(config)
+        config = config_as_begun(config, KIND, PRESETS[config.preset].fit.steps)
+    split_processor(config.cpu_devices, config.batch_size)
     dataset = open_data(
         config.data,
         size=config.size,
@@ -240,20 +247,23 @@ def main(config: Config) -> None:
         sample_rate=config.sound.synth.sample_rate,
     )
     video = dataset.spec.video
-    if config.frame_rate is not None:
-        video = replace(video, frame_rate=as_rate(config.frame_rate))
+    video = replace(video, frame_rate=as_rate(config.frame_rate or video.frame_rate))
     model = make_model(config, video)
     transducer = sonifier(config.sound, video)
 
     bank = FrameBank(dataset, "train")
     training, validation = bank.divide()
-    few = bank.frames_at(training[:: -(-len(training) // 2000)])
-    held = bank.frames_at(validation[:: -(-len(validation) // 2000)])
+    most = max(64, min(2000, MEMORY_BYTES // (4 * video.frame_bytes)))
+    few = bank.frames_at(thinned(training, most))
+    held = bank.frames_at(thinned(validation, most))
+    heard = thinned(few, 256)
     mean = few.mean(axis=0, dtype=np.float32) / 255
 
-    params = jax.jit(model.init)(jax.random.key(config.fit.seed), as_picture(few[:1]))["params"]
+    # Compiling the default generator takes 5 s longer, for draws that are made once.
+    key = jax.random.key(config.fit.seed, impl="rbg")
+    params = jax.jit(model.init)(key, as_picture(few[:1]))["params"]
     if config.init_from is not None:
-        params = _started_from(config.init_from, params)
+        params = params_of(config.init_from, params)
     elif config.sound.model.linear:
         params = principal_start(params, few.astype(np.float32) / 255, config.sound.model)
     state = State(jnp.int32(0), params, make_optimizer(config).init(params))
@@ -271,44 +281,22 @@ def main(config: Config) -> None:
         best_metric=BestMetric("val_gain_db", "higher"),
         resume=config.resume,
     )
+    to_play = partial(playable, frames=heard, model=model, config=config)
     result = fit(
         state,
         train_step=partial(train_step, model=model, config=config),
         batch_at=lambda step: bank.frames_at(
             training[shuffled(step, config.batch_size, len(training), config.fit.seed)]
         ),
-        playable=lambda state: playable(state.params, few[:256], model, config),
+        playable=to_play,
         evaluate=lambda state: evaluate(state.params, held, mean, model),
-        summaries=lambda state: summarize(
-            playable(state.params, few[:256], model, config), held, model, transducer
-        ),
+        summaries=lambda state: summarize(to_play(state), held, model, transducer),
         run=run,
         options=config.fit,
         resume=config.resume,
     )
     print(f"best val_gain_db {result.best:.2f} at step {result.best_step}", file=sys.stderr)
     print(run.directory)
-
-
-def _as_begun(config: Config) -> Config:
-    """The configuration of the run to go on with; `--steps` may ask for more."""
-    run = load_run(config.out) if config.out is not None else newest_run()
-    if run is None:
-        raise WyhError("got --resume, but there is no run under runs/: name one with --out")
-    if run.kind != KIND:
-        raise WyhError(f"{run.directory} is a run of {run.kind}, wanted {KIND}: choose with --out")
-    begun = from_plain(Config, run.config)
-    asked = config.fit.steps
-    steps = begun.fit.steps if asked == PRESETS[config.preset].fit.steps else asked
-    return replace(begun, resume=True, out=run.directory, fit=replace(begun.fit, steps=steps))
-
-
-def _started_from(path: Path, params: Any) -> Any:
-    """The best parameters of another run, which must have the same shapes."""
-    given = load_variables(load_run(path))["params"]
-    if jax.tree.map(jnp.shape, given) != jax.tree.map(jnp.shape, params):
-        raise WyhError(f"{path} has other sizes: train it with this preset and --size")
-    return given
 
 
 if __name__ == "__main__":

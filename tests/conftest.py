@@ -1,4 +1,4 @@
-"""What all tests share: strict shapes, no user's cache, seeded randomness."""
+"""What all tests share: strict shapes, no user's cache, seeded randomness, tiny runs."""
 
 import os
 import tempfile
@@ -6,11 +6,28 @@ import tempfile
 os.environ.setdefault("WYH_CACHE", tempfile.mkdtemp(prefix="wyh-tests-"))
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
 import jax
 import numpy as np
 import pytest
 
+from wyh.models.autoencoder import Autoencoder, AutoencoderConfig
+from wyh.runs import BestMetric, Run, create_run, save_variables
+from wyh.specs import VideoSpec
+from wyh.synths.noise import NoiseConfig
+from wyh.transducers.autoencoder import SonifierConfig, stream_spec
+
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+TINY_MODEL = AutoencoderConfig(
+    code_size=8, smoothing=1, widths=(4, 8, 8), strides=(4, 2, 2), hidden=16
+)
+TINY_SYNTH = NoiseConfig(
+    sample_rate=8000, n_fft=256, hop_length=64, layout="linear", low_hz=100.0, high_hz=3500.0
+)
 
 
 @pytest.fixture
@@ -23,3 +40,65 @@ def rng() -> np.random.Generator:
 def key() -> jax.Array:
     """A JAX key, the same in every test."""
     return jax.random.key(0)
+
+
+def untrained(config: SonifierConfig, video: VideoSpec, seed: int = 0) -> dict[str, Any]:
+    """Variables of a sonifier with small random parameters, drawn without compiling `init`."""
+    model, rng = Autoencoder(config.model, video.shape), np.random.default_rng(seed)
+    shapes = jax.eval_shape(model.init, jax.random.key(0), np.zeros((1, *video.shape), np.float32))
+    params = jax.tree.map(
+        lambda leaf: (0.1 * rng.standard_normal(leaf.shape)).astype(np.float32), shapes["params"]
+    )
+    return {"params": params, "gain_db": np.float32(-10.0)}
+
+
+def brightness_follower(config: SonifierConfig, video: VideoSpec) -> dict[str, Any]:
+    """Variables that make every value of the code the picture's mean: black 0, white 1.
+
+    The linear path alone is used, so `config.model.linear` must be set.
+    """
+    variables = jax.tree.map(np.zeros_like, untrained(config, video))
+    encoder = variables["params"]["encoder"]
+    encoder["linear"]["kernel"][:] = 30 / np.prod(video.shape)
+    encoder["last"]["bias"][:] = -15.0
+    return variables | {"gain_db": np.float32(-20.0)}
+
+
+def make_run(
+    directory: Path,
+    *,
+    frame_rate: Fraction = Fraction(10),
+    height: int = 16,
+    width: int = 16,
+    sound: SonifierConfig | None = None,
+    bright_is_loud: bool = False,
+    kind: str = "autoencoder",
+) -> Run:
+    """A run that can be played: tiny, and untrained.
+
+    Args:
+      directory: where to make it.
+      frame_rate: of its pictures, in Hz.
+      height: of its pictures, a multiple of 16 pixels.
+      width: as `height`.
+      sound: its model and synth; tiny ones unless given.
+      bright_is_loud: its sound is as loud as the picture is bright; black is silent.
+      kind: what `config.json` calls it.
+    """
+    sound = sound or SonifierConfig(
+        TINY_MODEL, TINY_SYNTH, loudness="linear" if bright_is_loud else "db"
+    )
+    video = VideoSpec(frame_rate, height, width)
+    run = create_run(
+        directory,
+        kind=kind,
+        preset="tiny",
+        config={"sound": sound},
+        stream=stream_spec(sound, video),
+        data={"fingerprint": "none", "recordings": ["film.mp4"]},
+        best_metric=BestMetric("val_gain_db", "higher"),
+    )
+    variables = (brightness_follower if bright_is_loud else untrained)(sound, video)
+    save_variables(run, variables, "variables")
+    save_variables(run, variables, "variables_latest")
+    return run

@@ -4,6 +4,8 @@ import runpy
 import sys
 
 from wyh import __version__
+from wyh.cli import statuses
+from wyh.errors import WyhError
 
 COMMANDS = {
     "render": "turn video files into sound, or into video with that sound",
@@ -20,6 +22,11 @@ train and prepare:
 
 def main() -> None:
     """Run one command, or list them."""
+    with statuses("wyh"):
+        _run()
+
+
+def _run() -> None:
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if name in ("-h", "--help"):
         print("usage: wyh COMMAND [OPTIONS]\n\ncommands (wyh COMMAND --help for each):")
@@ -31,8 +38,7 @@ def main() -> None:
         sys.argv = [f"wyh {name}", *sys.argv[2:]]
         runpy.run_module(f"wyh.{name}", run_name="__main__", alter_sys=True)
     else:
-        print(f"wyh: got {name!r}, wanted one of {', '.join(COMMANDS)}", file=sys.stderr)
-        sys.exit(2)
+        raise WyhError(f"got {name!r}, wanted one of {', '.join(COMMANDS)}")
 
 
 if __name__ == "__main__":

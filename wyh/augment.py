@@ -15,7 +15,7 @@ def move_camera(pictures: Pictures, key: PRNGKeyArray, zoom: float) -> Pictures:
     zoom_key, place_key = jax.random.split(key)
     batch, height, width, _ = pictures.shape
     scale = 1 + zoom * jax.random.uniform(zoom_key, (batch, 1))
-    room = (scale - 1) * jnp.array([height, width])
+    room = (scale - 1) * jnp.array([[height, width]])
     shift = -room * jax.random.uniform(place_key, (batch, 2))
 
     def one(picture: Array, scale: Array, shift: Array) -> Array:

@@ -4,8 +4,9 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NoReturn, TypeVar
 
 import tyro
 
@@ -34,8 +35,22 @@ def run(
       SystemExit: 0 on success and for `--help`, 2 for bad input with one line on stderr,
         130 after Ctrl-C.
     """
-    try:
+    with statuses(prog):
         main(parse(config_type, prog, presets, sys.argv[1:] if argv is None else argv))
+
+
+@contextlib.contextmanager
+def statuses(prog: str) -> Iterator[None]:
+    """Within, errors end the program with the contract's status; they and warnings are a line."""
+
+    def warned(message: Warning | str, *about: object, **more: object) -> None:
+        _tell(prog, str(message))
+
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = warned
+            yield
+        sys.stdout.flush()  # else a full disk or a closed pipe would show only after the end
     except WyhError as error:
         _stop(prog, str(error))
     except BrokenPipeError:
@@ -46,7 +61,7 @@ def run(
         where = f"{error.filename}: " if error.filename else ""
         _stop(prog, f"{where}{error.strerror or error}")
     except KeyboardInterrupt:
-        print(f"{prog}: stopped", file=sys.stderr)
+        _tell(prog, "stopped")
         sys.exit(130)
 
 
@@ -72,7 +87,7 @@ def parse(
     except SystemExit as stop:
         if not stop.code:
             raise
-        raise WyhError(f"{_first_section(said.getvalue())} (see --help)") from None
+        raise WyhError(f"{_sections(said.getvalue())} (see --help)") from None
 
 
 def _preset_of(argv: Sequence[str], presets: Mapping[str, object]) -> str:
@@ -88,19 +103,23 @@ def _preset_of(argv: Sequence[str], presets: Mapping[str, object]) -> str:
     return name
 
 
-def _first_section(box: str) -> str:
-    """The words of a boxed message up to its first rule, on one line."""
-    words: list[str] = []
+def _sections(box: str) -> str:
+    """The words of a boxed message on one line, without the last part, which points to --help."""
+    parts: list[list[str]] = [[]]
     for line in box.splitlines():
         text = line.strip(" │|")
-        if text.startswith(("╭", "+-")):
-            continue
-        if text.startswith(("─", "╰", "--")) and words:
-            break
-        words += text.split()
-    return " ".join(words).rstrip(".")
+        if set(text) <= set("─╰╯+-"):
+            parts.append([])
+        elif not text.startswith(("╭", "+-")):
+            parts[-1] += text.split()
+    told = [" ".join(words).rstrip(".") for words in parts if words]
+    return "; ".join(part for part in told if not part.startswith("For full helptext"))
 
 
-def _stop(prog: str, message: str) -> None:
-    print(f"{prog}: {' '.join(message.split())}", file=sys.stderr)
+def _stop(prog: str, message: str) -> NoReturn:
+    _tell(prog, message)
     sys.exit(2)
+
+
+def _tell(prog: str, message: str) -> None:
+    print(f"{prog}: {' '.join(message.split())}", file=sys.stderr)

@@ -6,3 +6,14 @@ class WyhError(Exception):
 
     Commands print it on stderr and exit with status 2 (`wyh.cli.run`).
     """
+
+
+def check_range(name: str, value: float, low: float, high: float, unit: str = "") -> None:
+    """Refuse a value out of range.
+
+    Raises:
+      WyhError: `value` is not from `low` to `high`.
+    """
+    if not low <= value <= high:
+        unit = unit and f" {unit}"
+        raise WyhError(f"got {name} {value:g}{unit}, wanted {low:g} to {high:g}{unit}")

@@ -3,7 +3,7 @@
 import functools
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int, Int32, UInt8
+from jaxtyping import Bool, Float64, Int, Int32, Shaped, UInt8
 
 from wyh.dataset import Dataset, load_frames
 from wyh.errors import WyhError
@@ -89,6 +89,11 @@ def _held_blocks(
     for block in held_seconds:
         distance = np.minimum(distance, np.maximum(block - starts, starts - (block + 1)))
     return held, distance <= GUARD
+
+
+def thinned(values: Shaped[np.ndarray, "n ..."], most: int) -> Shaped[np.ndarray, "m ..."]:
+    """At most so many of the values, evenly spread."""
+    return values[:: -(-len(values) // most)]
 
 
 def shuffled(step: int, batch_size: int, size: int, seed: int) -> Int[np.ndarray, " batch"]:

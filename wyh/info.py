@@ -5,6 +5,7 @@ python -m wyh.info --run runs/autoencoder-20260101-120000
 """
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,13 +37,17 @@ def main(config: Config) -> None:
 
 
 def last_figures(run: Run) -> dict[str, float]:
-    """The newest value of every figure in `metrics.jsonl`."""
+    """The newest value of every figure in `metrics.jsonl`.
+
+    A line that is cut off is passed over: training may be writing it.
+    """
     figures: dict[str, float] = {}
     journal = run.directory / "metrics.jsonl"
     if journal.exists():
-        for text in journal.read_text().splitlines():
-            told = json.loads(text)
-            figures |= {name: value for name, value in told.items() if value is not None}
+        for text in journal.read_text(errors="replace").splitlines():
+            with suppress(ValueError, AttributeError):
+                told = json.loads(text)
+                figures |= {name: value for name, value in told.items() if value is not None}
     return figures
 
 

@@ -5,7 +5,7 @@ A knob's value reaches the compiled functions as a traced scalar: turning one ne
 
 from dataclasses import dataclass
 
-from wyh.errors import WyhError
+from wyh.errors import WyhError, check_range
 
 PHASES = ("random", "fixed", "continuous")
 """Phase policies of the noise synth, in the order of the `phase` knob's values."""
@@ -53,10 +53,9 @@ def defaults(**turned: float | str) -> Knobs:
                 wanted = ", ".join(knob.choices) or "a number"
                 raise WyhError(f"got {name} {value!r}, wanted {wanted}")
             value = knob.choices.index(value)
-        if not knob.low <= value <= knob.high:
-            raise WyhError(
-                f"got {name} {value:g}, wanted {knob.low:g} to {knob.high:g} {knob.unit}".rstrip()
-            )
+        elif knob.choices and value not in range(len(knob.choices)):
+            raise WyhError(f"got {name} {value:g}, wanted {', '.join(knob.choices)}")
+        check_range(name, value, knob.low, knob.high, knob.unit)
         values[name] = float(value)
     return values
 

@@ -48,6 +48,9 @@ def main(config: Config) -> None:
     """Render all inputs; those that cannot be are listed on stderr."""
     turned = knobs.parse(config.set)
     jobs = plan(config)
+    for _, out in jobs:
+        if out.exists() and any(out.samefile(source) for source, _ in jobs):
+            raise WyhError(f"{out} is an input itself: choose another --out")
     run, note = choose_run(config.run)
     if note:
         print(note, file=sys.stderr)
@@ -78,7 +81,7 @@ def plan(config: Config) -> list[tuple[Path, Path]]:
       WyhError: nothing to render, or an output of an unknown kind.
     """
     named, found = find_files(config.inputs, leave_out=config.out)
-    sources = named + [path for path in found if kind_by_name(path) == "video"]
+    sources = named + [path for path in found if kind_by_name(path) in ("video", "")]
     if not sources:
         raise WyhError("got no video files, wanted at least one")
     suffix = config.out.suffix.lower()
@@ -89,13 +92,14 @@ def plan(config: Config) -> list[tuple[Path, Path]]:
         raise WyhError(f"got --out {config.out} for {len(sources)} inputs, wanted a directory")
     if to_file:
         return [(sources[0], config.out)]
-    outs = [config.out / f"{source.stem}.{config.format}" for source in sources]
-    doubled = {out for out in outs if outs.count(out) > 1}
-    outs = [
-        config.out / f"{source.parent.name}-{out.name}" if out in doubled else out
-        for source, out in zip(sources, outs, strict=True)
-    ]
-    return list(zip(sources, outs, strict=True))
+    jobs: dict[Path, Path] = {}
+    for source in sources:
+        out, number = config.out / f"{source.stem}.{config.format}", 1
+        while out in jobs:
+            number += 1
+            out = config.out / f"{source.stem}-{number}.{config.format}"
+        jobs[out] = source
+    return [(source, out) for out, source in jobs.items()]
 
 
 def render(source: Path, out: Path, player: Player, turned: knobs.Knobs, *, seed: int = 0) -> None:
@@ -104,20 +108,19 @@ def render(source: Path, out: Path, player: Player, turned: knobs.Knobs, *, seed
     Raises:
       WyhError: the source cannot be read whole or the output cannot be written; no output is left.
     """
-    if out.exists() and source.exists() and out.samefile(source):
-        raise WyhError(f"{out} is the input itself: choose another --out")
     spec = player.transducer.spec
-    out.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         secs = probe(source).duration_secs
+        total = round(secs) if secs else None
         bar = stack.enter_context(
-            tqdm(desc=source.name, total=secs, unit="s", disable=None, leave=False, bar_format=_BAR)
+            tqdm(desc=source.name, total=total, disable=None, leave=False, bar_format=_BAR)
         )
         reader = stack.enter_context(open_video(source, spec.video))
         frames = on_grid(reader, spec.video.frame_rate)
         first = next(frames, None)
         if first is None:
             raise WyhError(f"{source}: no pictures, wanted a video")
+        out.parent.mkdir(parents=True, exist_ok=True)
         rate = spec.audio.sample_rate
         if out.suffix.lower() == ".wav":
             wav = stack.enter_context(WavWriter(out, rate))
@@ -138,7 +141,8 @@ def render(source: Path, out: Path, player: Player, turned: knobs.Knobs, *, seed
             bar.update(len(block) / rate)
 
 
-_BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s [{elapsed}<{remaining}]"
+# tqdm has no total where the file does not tell its length, or tells less than there is.
+_BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total_fmt} s [{elapsed}<{remaining}]"
 
 if __name__ == "__main__":
     run_command(main, Config, "wyh render")

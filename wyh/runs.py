@@ -22,8 +22,7 @@ from wyh.specs import StreamSpec
 FORMAT_VERSION = 1
 RUNS = Path("runs")
 BUNDLED = Path(__file__).parent / "samples" / "demo_run"
-VARIABLES = {"best": "variables", "latest": "variables_latest"}
-"""File names, without suffix, of what `--checkpoint` can ask for."""
+VARIABLES = {"best": "variables", "latest": "variables_latest"}  # --checkpoint's files
 _PACKAGES = ("wyh", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "safetensors")
 _TRAIN_ONE = "train one with: python -m experiments.autoencoder"
 

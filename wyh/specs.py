@@ -5,11 +5,11 @@ Rates are `Fraction`s, so that the start of tick 10 million is as exact as that 
 
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
-from wyh.errors import WyhError
+from wyh.errors import WyhError, check_range
 
 Fit = Literal["crop", "pad", "stretch"]
 """How a picture of any shape becomes the model's: cut the edges, add black bars, or distort."""
@@ -20,22 +20,24 @@ Direction = Literal["see-hear", "hear-see"]
 def as_rate(value: object) -> Fraction:
     """A rate in Hz from `24`, `"24000/1001"`, `23.976` or a `Fraction`.
 
-    Decimals of the NTSC family (23.976, 29.97, 59.94) become n * 1000 / 1001.
+    Decimals of the NTSC family (23.976, 29.97, 59.94) become n * 1000 / 1001. Denominators are
+    100,000 at most, so that a tick's start can be worked out in 64 bits.
 
     Raises:
-      WyhError: when it is no positive number.
+      WyhError: when it is no number above 0, or above a million.
     """
+    text = str(value)
     try:
-        rate = Fraction(str(value))
+        # Without exponents: the digits of 1e999999999 would take for ever.
+        rate = Fraction("" if "e" in text.lower() else text)
     except (ValueError, ZeroDivisionError):
-        raise WyhError(
-            f"got the rate {value!r}, wanted a number such as 24 or 24000/1001"
-        ) from None
-    if rate <= 0:
-        raise WyhError(f"got the rate {value!r}, wanted one above 0 Hz")
+        raise WyhError(f"got the rate {text!r}, wanted a number such as 24 or 24000/1001") from None
+    rate = rate.limit_denominator(100_000)
+    if not 0 < rate <= 1_000_000:
+        raise WyhError(f"got the rate {text!r}, wanted one above 0 and up to 1,000,000 Hz")
     ntsc = Fraction(round(rate * 1001 / 1000) * 1000, 1001)
     near_ntsc = abs(rate - ntsc) < Fraction(1, 200) and rate.denominator not in (1, 1001)
-    return ntsc if near_ntsc else rate
+    return ntsc if ntsc and near_ntsc else rate
 
 
 def tick_start(tick: int, sample_rate: int, tick_rate: Fraction) -> int:
@@ -50,11 +52,6 @@ def _tick_starts(ticks: np.ndarray, sample_rate: int, tick_rate: Fraction) -> np
     return whole + ((twice > 0) | ((twice == 0) & (whole % 2 == 1)))
 
 
-def _check(name: str, value: float, low: float, high: float, unit: str) -> None:
-    if not low <= value <= high:
-        raise WyhError(f"got {name} {value:g} {unit}, wanted {low:g} to {high:g} {unit}")
-
-
 @dataclass(frozen=True)
 class VideoSpec:
     """The pictures a model sees or makes: `uint8 [height, width, channels]` at `frame_rate`."""
@@ -66,12 +63,12 @@ class VideoSpec:
     fit: Fit = "crop"
 
     def __post_init__(self) -> None:
-        _check("frame rate", float(self.frame_rate), 1, 240, "Hz")
-        _check("height", self.height, 8, 1024, "pixels")
-        _check("width", self.width, 8, 1024, "pixels")
+        check_range("frame rate", float(self.frame_rate), 1, 240, "Hz")
+        check_range("height", self.height, 8, 1024, "pixels")
+        check_range("width", self.width, 8, 1024, "pixels")
         if self.channels not in (1, 3):
             raise WyhError(f"got {self.channels} channels, wanted 3 (colour) or 1 (grey)")
-        if self.fit not in ("crop", "pad", "stretch"):
+        if self.fit not in get_args(Fit):
             raise WyhError(f"got fit {self.fit!r}, wanted crop, pad or stretch")
 
     @property
@@ -92,7 +89,7 @@ class AudioSpec:
     sample_rate: int = 22050  # Hz, 4,000 to 192,000
 
     def __post_init__(self) -> None:
-        _check("sample rate", self.sample_rate, 4000, 192_000, "Hz")
+        check_range("sample rate", self.sample_rate, 4000, 192_000, "Hz")
 
 
 @dataclass(frozen=True)
@@ -110,8 +107,10 @@ class StreamSpec:
     latency_samples: int = 0
 
     def __post_init__(self) -> None:
-        _check("block", self.block, 1, 1 << 16, "samples")
-        _check("latency", self.latency_samples, 0, 1 << 20, "samples")
+        if self.direction not in get_args(Direction):
+            raise WyhError(f"got direction {self.direction!r}, wanted see-hear or hear-see")
+        check_range("block", self.block, 1, 1 << 16, "samples")
+        check_range("latency", self.latency_samples, 0, 1 << 20, "samples")
 
     @property
     def budget_ms(self) -> float:
@@ -166,5 +165,5 @@ class StreamSpec:
             video["frame_rate"] = as_rate(video["frame_rate"])
             rest = {k: v for k, v in values.items() if k not in ("video", "audio")}
             return cls(video=VideoSpec(**video), audio=AudioSpec(**values["audio"]), **rest)
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise WyhError(f"the stream description is damaged: {error}") from None

@@ -4,13 +4,14 @@ The experiment gives pure functions; what happens in step k depends on the state
 `fold_in(key(seed), k)` alone. That makes a resumed run end bit-identical to one never stopped.
 """
 
+import os
 import signal
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -60,6 +61,23 @@ class FitResult(NamedTuple):
     best: float | None
     best_step: int | None
     secs: float  # of training, over all its sessions
+
+
+def split_processor(devices: int, batch_size: int) -> None:
+    """Let JAX count the processor as several devices, for `fit` to share a batch among.
+
+    Operations too small to use all cores then run side by side. It works before the first use of
+    JAX; later it changes nothing.
+
+    Args:
+      devices: how many; 0 means one a core.
+      batch_size: of a step. Fewer devices are made where so many cannot share it evenly.
+    """
+    devices = devices or os.cpu_count() or 1
+    while batch_size % devices:
+        devices -= 1
+    with suppress(RuntimeError):  # the devices are known already
+        jax.config.update("jax_num_cpu_devices", devices)
 
 
 def open_run(path: Any, **about: Any) -> Run:
@@ -203,7 +221,7 @@ def _batches(
         if jax.process_count() == 1:
             return jax.device_put(batch, shared)
         share = jax.make_array_from_process_local_data
-        return jax.tree.map(lambda leaf: share(shared, leaf, leaf.shape), batch)
+        return jax.tree.map(lambda leaf: share(shared, leaf, leaf.shape), batch)  # type: ignore[no-untyped-call]
 
     with ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
         ahead = deque(pool.submit(load, step) for step in range(first, min(first + AHEAD, end)))

@@ -1,5 +1,6 @@
-import clips
 import pytest
+
+from tests.media import clips
 
 
 @pytest.fixture(scope="session")

@@ -7,11 +7,11 @@ import warnings
 from fractions import Fraction
 from functools import partial
 
-import clips
 import numpy as np
 import pytest
 import soundfile
 
+from tests.media import clips
 from wyh.errors import WyhError
 from wyh.media import ffmpeg
 from wyh.media.decode import (

@@ -5,11 +5,11 @@ import signal
 import threading
 from fractions import Fraction
 
-import clips
 import numpy as np
 import pytest
 import soundfile
 
+from tests.media import clips
 from wyh.errors import WyhError
 from wyh.media import encode, whole
 from wyh.media.decode import probe

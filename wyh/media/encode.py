@@ -5,7 +5,6 @@ import re
 import subprocess
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal
 
 import numpy as np
@@ -82,18 +81,15 @@ class WavWriter:
             self._file.close()
         except (soundfile.SoundFileError, OSError) as error:
             self._whole.drop()
-            raise self._whole.failure(_condensed(error)) from None
-        (self._whole.keep if keep else self._whole.drop)()
+            if keep:
+                raise self._whole.failure(_condensed(error)) from None
+        else:
+            (self._whole.keep if keep else self._whole.drop)()
 
     def __enter__(self) -> "WavWriter":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self.close(keep=error is None)
 
 
@@ -298,10 +294,5 @@ class MovieWriter:
     def __enter__(self) -> "MovieWriter":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self.close(keep=error is None)

@@ -8,10 +8,22 @@ from pathlib import Path
 from wyh.errors import WyhError
 
 _TYPES = mimetypes.MimeTypes(filenames=())  # Python's own table: the same on every machine
+_MORE = {
+    "video": "mkv m4v ts mts m2ts wmv flv ogv 3gp 3g2 mxf vob y4m",
+    "audio": "flac m4a ogg oga wma aiff",
+    "image": "webp avif",
+}
+for _kind, _endings in _MORE.items():
+    for _ending in _endings.split():
+        _TYPES.add_type(f"{_kind}/{_ending}", f".{_ending}")
 
 
 def find_files(inputs: Iterable[Path], leave_out: Path) -> tuple[list[Path], list[Path]]:
-    """The files that `inputs` name, and those in the folders among them, but for `leave_out`'s.
+    """The files that `inputs` name, and those in the folders among them.
+
+    Args:
+      inputs: files and folders.
+      leave_out: what is to be written, a file or a folder: not among what is found.
 
     Returns:
       Files named outright, and files found in folders: hidden ones left out, and nothing twice.
@@ -32,8 +44,8 @@ def find_files(inputs: Iterable[Path], leave_out: Path) -> tuple[list[Path], lis
                     if not name.startswith(".") and Path(folder, name) != skipped
                 )
                 for name in sorted(files):
-                    if not name.startswith("."):
-                        file = Path(folder, name)
+                    file = Path(folder, name)
+                    if not name.startswith(".") and file != skipped:
                         found.setdefault(file.resolve(), file)
         elif path.exists():
             named.setdefault(path.resolve(), path)
@@ -44,4 +56,5 @@ def find_files(inputs: Iterable[Path], leave_out: Path) -> tuple[list[Path], lis
 
 def kind_by_name(path: Path) -> str:
     """`video`, `audio`, `image`, `text` ... by the extension; empty when it tells nothing."""
-    return (_TYPES.guess_type(path.name)[0] or "").partition("/")[0]
+    guessed, packed = _TYPES.guess_type(path.name)
+    return (guessed or "").partition("/")[0] if not packed else "application"

@@ -12,9 +12,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax.errors import FlaxError
 from jaxtyping import Array, ArrayLike, Float, UInt8
 
-from wyh.errors import WyhError
+from wyh.errors import WyhError, check_range
 from wyh.models.layers import DownConv, UpConv
 from wyh.signal.smoothing import smooth
 
@@ -30,6 +31,17 @@ class AutoencoderConfig:
     hidden: int = 256  # units of the dense layer on either side of the code
     linear: bool = True  # adds a linear path beside the network, both ways; see principal_start
     negative_slope: float = 0.1  # of the leaky ReLU
+
+    def __post_init__(self) -> None:
+        for name, low, high in (("code_size", 1, 512), ("smoothing", 0, 32), ("hidden", 1, 65536)):
+            check_range(name, getattr(self, name), low, high)
+        if len(self.widths) != len(self.strides) or min(self.widths, default=0) < 1:
+            raise WyhError(
+                f"got widths {self.widths} and strides {self.strides}, wanted one or more, "
+                f"as many of each"
+            )
+        if not set(self.strides) <= {2, 4}:
+            raise WyhError(f"got strides {self.strides}, wanted 2 or 4 each")
 
     def check(self, height: int, width: int) -> None:
         """Refuse pictures that the strides do not divide.
@@ -135,15 +147,27 @@ class Autoencoder(nn.Module):
 def encode(
     model: Autoencoder, params: Any, pictures: Float[ArrayLike, "batch height width channel"]
 ) -> Float[Array, "batch code"]:
-    """The code of pictures in [0, 1]."""
-    return jnp.asarray(model.apply({"params": params}, pictures, method="encode"))
+    """The code of pictures in [0, 1].
+
+    Raises:
+      WyhError: the parameters are another model's; so does `decode`.
+    """
+    return _applied(model, params, pictures, "encode")
 
 
 def decode(
     model: Autoencoder, params: Any, code: Float[ArrayLike, "batch code"]
 ) -> Float[Array, "batch height width channel"]:
     """The picture of a code, not clipped."""
-    return jnp.asarray(model.apply({"params": params}, code, method="decode"))
+    return _applied(model, params, code, "decode")
+
+
+def _applied(model: Autoencoder, params: Any, x: ArrayLike, method: str) -> Array:
+    try:
+        return jnp.asarray(model.apply({"params": params}, x, method=method))
+    except FlaxError as error:
+        what = str(error).partition(" (http")[0]
+        raise WyhError(f"the variables do not fit the model ({what}): copy the run again") from None
 
 
 def principal_start(
@@ -167,9 +191,11 @@ def principal_start(
     mean = flat.mean(axis=0)
     _, scale, components = np.linalg.svd(flat - mean, full_matrices=False)
     size = config.code_size
-    known = min(size, len(scale))  # fewer pictures than values: the others start unused
+    spread = scale / np.sqrt(len(flat))
+    # Values for which the pictures do not differ enough, or are too few, start unused.
+    known = min(size, int(np.sum(spread > _LEAST)))
     components = np.pad(components[:known], ((0, size - known), (0, 0)))
-    spread = np.pad(scale[:known], (0, size - known)) / np.sqrt(len(flat)) + 1e-6
+    spread = np.pad(spread[:known], (0, size - known), constant_values=1)
     smoothing = np.asarray(smooth(jnp.eye(size + 2 * config.smoothing), config.smoothing))
     encode = (components / spread[:, None] * _TO_UNIFORM).T @ np.linalg.pinv(smoothing)
     decode = components * spread[:, None] / _TO_UNIFORM
@@ -188,6 +214,7 @@ def principal_start(
 
 
 _INIT = nn.initializers.glorot_uniform()
+_LEAST = 1e-3  # std of a component: less is rounding, a grey level of one value has 4e-3
 _EDGE = 0.003  # codes nearer to 0 or 1 than this count as this
 _TO_UNIFORM = 1.7  # sigmoid(1.7 z) is within 0.01 of the normal distribution function
 

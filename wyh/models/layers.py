@@ -1,8 +1,8 @@
 """Layers that compute a known function in the way that is fast on a CPU.
 
 A transposed convolution's kernel gradient costs three to five times its forward pass there. The
-same function is one plain convolution at the low resolution, whose channels are then laid out in
-space (depth to space); its gradients are plain convolutions too.
+same function is one matrix product at the low resolution, whose channels are then laid out in space
+(depth to space); its gradients are matrix products too.
 """
 
 from collections.abc import Callable
@@ -45,17 +45,21 @@ def conv_up(
     """`lax.conv_transpose(x, kernel, stride, "SAME")` for kernels of one or two strides.
 
     With k = taps * stride, every output pixel sees taps x taps input pixels, so the kernel is
-    rearranged into `stride * stride` phases of taps x taps each.
+    rearranged into `stride * stride` phases of taps x taps each, and all phases of a place are one
+    matrix product.
     """
     size, _, channels, out = kernel.shape
     taps = size // stride
     phases = kernel.reshape(taps, stride, taps, stride, channels, out)[:, ::-1, :, ::-1]
-    phases = phases.transpose(0, 2, 4, 1, 3, 5).reshape(taps, taps, channels, stride**2 * out)
+    phases = phases.transpose(0, 2, 4, 1, 3, 5).reshape(taps * taps * channels, stride**2 * out)
     edge = taps - 1
     x = jnp.pad(x, ((0, 0), (edge, edge), (edge, edge), (0, 0)))
-    low = lax.conv_general_dilated(x, phases, (1, 1), "VALID", dimension_numbers=_LAYOUT)
-    # Without the barriers XLA recomputes the activation inside the gather of depth-to-space.
-    high = depth_to_space(lax.optimization_barrier(low), stride)
+    batch, height, width = x.shape[0], x.shape[1] - edge, x.shape[2] - edge
+    seen = [x[:, r : r + height, s : s + width] for r in range(taps) for s in range(taps)]
+    # Without the barriers XLA fuses what is around into these gathers and repeats it there.
+    patches = lax.optimization_barrier(jnp.concatenate(seen, axis=-1))
+    low = lax.optimization_barrier(patches.reshape(batch * height * width, -1) @ phases)
+    high = depth_to_space(low.reshape(batch, height, width, -1), stride)
     crop = edge * stride // 2
     return high[:, crop : high.shape[1] - crop, crop : high.shape[2] - crop]
 
@@ -93,7 +97,7 @@ class DownConv(_Conv):
     ) -> Float[Array, "batch low_height low_width features"]:
         """Apply the layer."""
         kernel, bias = self.parameters(x.shape[-1])
-        return conv_down(x, kernel, self.stride) + bias
+        return conv_down(x, kernel, self.stride) + bias[None, None, None]
 
 
 class UpConv(_Conv):
@@ -108,4 +112,4 @@ class UpConv(_Conv):
     ) -> Float[Array, "batch high_height high_width features"]:
         """Apply the layer."""
         kernel, bias = self.parameters(x.shape[-1])
-        return conv_up(x, kernel, self.stride) + bias
+        return conv_up(x, kernel, self.stride) + bias[None, None, None]

@@ -42,7 +42,8 @@ class NoiseConfig:
     ceiling_db: float = -1.0  # true peak, dBFS
 
     def __post_init__(self) -> None:
-        if self.n_fft % self.hop_length or self.n_fft < 2 * self.hop_length:
+        hops = self.n_fft / self.hop_length if self.hop_length > 0 else 0
+        if hops < 2 or hops % 1:
             raise WyhError(
                 f"got n_fft {self.n_fft} and hop_length {self.hop_length}, wanted n_fft a multiple "
                 f"of hop_length, at least twice as long"
@@ -60,25 +61,24 @@ class NoiseCarry(NamedTuple):
 
 
 class NoiseSynth:
-    """The pure functions of one `NoiseConfig` for so many bands; holds constants only."""
+    """The pure functions of one `NoiseConfig` for so many bands; holds constants only.
+
+    Raises:
+      WyhError: the bands do not fit the config, as for `band_bins` and `Limiter`.
+    """
 
     def __init__(self, config: NoiseConfig, n_bands: int) -> None:
         self.config, self.n_bands = config, n_bands
+        self.bins = band_bins(
+            config.layout,
+            n_bands,
+            n_fft=config.n_fft,
+            sample_rate=config.sample_rate,
+            low_hz=config.low_hz,
+            high_hz=config.high_hz,
+        )  # the band of each bin, -1 for none
         self.limiter = Limiter(config.sample_rate, ceiling_db=config.ceiling_db)
         self.latency_samples = config.n_fft // 2 + self.limiter.latency_samples
-
-    @cached_property
-    def bins(self) -> np.ndarray:
-        """The band of each bin, -1 for none: `int [bins]`."""
-        c = self.config
-        return band_bins(
-            c.layout,
-            self.n_bands,
-            n_fft=c.n_fft,
-            sample_rate=c.sample_rate,
-            low_hz=c.low_hz,
-            high_hz=c.high_hz,
-        )
 
     @cached_property
     def spread(self) -> np.ndarray:
@@ -129,7 +129,7 @@ class NoiseSynth:
         phase, scale = self._phases(knobs["phase"], ticks, carry.key, keys, batch)
         spectrum = (amplitude @ self.spread) * jnp.exp(1j * phase)
         columns = jnp.fft.irfft(spectrum, self.config.n_fft)
-        columns = columns * stft_window("hann", self.config.n_fft)
+        columns = columns * stft_window("hann", self.config.n_fft)[None, None]
         sound = overlap_add(columns, hop)
         sound = sound.at[:, : carry.tail.shape[1]].add(carry.tail)
         sound, tail = sound[:, : time * hop], sound[:, time * hop :]
@@ -137,7 +137,7 @@ class NoiseSynth:
         gain = scale * db_to_amplitude(gain_db + knobs["gain_db"]) * (1 - knobs["mute"])
         ramp = jnp.minimum((jnp.arange(time * hop) + 1) / hop, 1.0)
         limited, sound = self.limiter.apply(
-            carry.limiter, sound * (carry.gain + (gain - carry.gain) * ramp)
+            carry.limiter, sound * (carry.gain + (gain - carry.gain) * ramp)[None]
         )
         return NoiseCarry(tail, carry.tick + time, carry.key, gain, limited), sound
 
@@ -160,7 +160,7 @@ class NoiseSynth:
         by_power = float(np.sqrt(hop / np.sum(window**2)))
         by_amplitude = float(hop / np.sum(window))
         # Where a partial at the bin's own frequency has got to, exactly: integers modulo n_fft.
-        turn = ((ticks % n_fft)[:, None] * (bins * hop % n_fft)) % n_fft
+        turn = ((ticks % n_fft)[:, None] * (bins * hop % n_fft)[None]) % n_fft
         advance = turn * (2 * np.pi / n_fft)
 
         def random() -> tuple[Array, Array]:
@@ -169,7 +169,7 @@ class NoiseSynth:
 
         def fixed() -> tuple[Array, Array]:
             start = np.random.default_rng(0).uniform(0, 2 * np.pi, bins.size).astype(np.float32)
-            phase = jnp.broadcast_to(advance + start, (batch, *advance.shape))
+            phase = jnp.broadcast_to(advance + start[None], (batch, *advance.shape))
             return phase, jnp.float32(by_amplitude)
 
         def continuous() -> tuple[Array, Array]:

@@ -87,8 +87,10 @@ def sonifier(config: SonifierConfig, video: VideoSpec) -> Transducer:
         knobs: dict[str, Any],
         keys: PRNGKeyArray,
     ) -> tuple[NoiseCarry, Float[Array, "batch samples"]]:
-        glide = jnp.maximum(knobs["glide"], 1e-3)
-        mix = jnp.clip(ages_secs * frame_rate / glide, 0.0, 1.0)[:, None]
+        # Whatever the glide, its middle is half a period late: the latency stays as declared.
+        glide = knobs["glide"]
+        along = ages_secs * frame_rate - (1 - glide) / 2
+        mix = jnp.clip(along / jnp.maximum(glide, 1e-3), 0.0, 1.0)[None, :, None]
         amplitude = controls.previous + (controls.value - controls.previous) * mix
         return synth.emit_many(carry, amplitude, variables["gain_db"], knobs, keys)
 

@@ -32,14 +32,20 @@ def load_player(run: Run, checkpoint: str = "best", custom: str | None = None) -
       WyhError: unknown kind, damaged run, no such checkpoint or function.
     """
     make = transducer_of if custom is None else _function(custom)
-    transducer = make(run)
+    player = Player(run, make(run), _variables(run, checkpoint))
+    if custom is None and (missing := {"params", "gain_db"} - player.variables.keys()):
+        raise WyhError(f"{run.directory} is damaged: its variables lack {missing}; copy it again")
+    return player
+
+
+def _variables(run: Run, checkpoint: str) -> dict[str, Any]:
     if checkpoint in ("best", "latest"):
-        return Player(run, transducer, load_variables(run, checkpoint))
+        return load_variables(run, checkpoint)
     if not checkpoint.isdecimal():
         raise WyhError(f"got the checkpoint {checkpoint!r}, wanted best, latest or a step's number")
     from wyh.checkpoints import load_checkpoint_variables  # Orbax: only where it is asked for
 
-    return Player(run, transducer, load_checkpoint_variables(run, int(checkpoint)))
+    return load_checkpoint_variables(run, int(checkpoint))
 
 
 def transducer_of(run: Run) -> Transducer:
@@ -50,6 +56,8 @@ def transducer_of(run: Run) -> Transducer:
         case "autoencoder":
             from wyh.transducers.autoencoder import SonifierConfig, sonifier
 
+            if "sound" not in run.config:
+                raise WyhError(f"{run.directory}/config.json is damaged: its config lacks 'sound'")
             return sonifier(from_plain(SonifierConfig, run.config["sound"]), run.stream.video)
         case _:
             raise WyhError(

@@ -72,8 +72,8 @@ def emit_all(
 ) -> Iterator[tuple[Float32[np.ndarray, " samples"], int | None]]:
     """Sound, and once the frames are over how many there were (None before).
 
-    A block is emitted as soon as the newest control at its start is known. After the last frame
-    its control is held for as long as the latency lasts.
+    A block is emitted as soon as all the controls it spans are known: none is longer than the
+    frames. After the last frame its control is held for as long as the latency lasts.
     """
     carry, values = compiled.carry_out, traced(knobs)
     count, block, oldest, frames = compiled.emit_ticks, 0, 0, 0
@@ -97,7 +97,7 @@ def emit_all(
     for chunk in controls:
         held = chunk if held is None else jax.tree.map(_join, held, chunk)
         frames = oldest + jax.tree.leaves(held)[0].shape[1]
-        while spec.frame_tick_at((block + count - 1) * spec.block) < frames:
+        while spec.frame_tick_at((block + count) * spec.block - 1) < frames:
             yield emit(), None
     end = samples_of(frames, spec) + spec.latency_samples if frames else 0
     while block * spec.block < end:

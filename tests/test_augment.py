@@ -1,0 +1,80 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from wyh.augment import move_camera, turn_light
+
+move = jax.jit(move_camera, static_argnums=2)
+light = jax.jit(turn_light, static_argnums=2)
+
+
+def ramps(batch=32, height=12, width=16):
+    """Pictures whose first channel is where a pixel is across, whose second how far down."""
+    down, across = np.mgrid[:height, :width] + 0.5
+    one = np.stack([across / width, down / height, np.ones((height, width))], axis=-1)
+    return jnp.asarray(np.broadcast_to(one, (batch, height, width, 3)), jnp.float32)
+
+
+def test_nothing_moves_without_zoom(key, rng):
+    pictures = jnp.asarray(rng.random((4, 12, 16, 3)), jnp.float32)
+    np.testing.assert_allclose(move(pictures, key, 0.0), pictures, atol=1e-6)
+    np.testing.assert_array_equal(light(pictures, key, 0.0), pictures)
+
+
+def test_the_camera_sees_a_part_of_the_picture_and_nothing_from_outside(key):
+    zoom = 0.5
+    before = np.asarray(ramps())
+    seen = np.asarray(move(ramps(), key, zoom))
+    np.testing.assert_allclose(seen[..., 2], 1, atol=1e-5)  # no border is made up
+    inner = seen[:, 1:-1, 1:-1]
+    across, down = inner[..., 0], inner[..., 1]
+    # Both axes are scaled alike, by 1 to 1 + zoom: the slope of the ramps tells by how much.
+    scale_x = 1 / 16 / np.diff(across, axis=2)[:, 5, 3:-3].mean(-1)
+    scale_y = 1 / 12 / np.diff(down, axis=1)[:, 2:-2, 5].mean(-1)
+    np.testing.assert_allclose(scale_x, scale_y, rtol=1e-3)
+    assert (scale_x > 1 - 1e-3).all() and (scale_x < 1 + zoom + 1e-3).all()
+    assert scale_x.min() < 1.1 and scale_x.max() > 1.4
+    assert across.min() >= before[..., 0].min() - 1e-5
+    assert across.max() <= before[..., 0].max() + 1e-5
+    # Each picture goes its own way, across and down apart.
+    left, top = across[:, 5, 0], down[:, 0, 5]
+    assert len(np.unique(left.round(4))) > 28 and len(np.unique(top.round(4))) > 28
+    assert abs(np.corrcoef(left / (scale_x - 0.99), top / (scale_x - 0.99))[0, 1]) < 0.9
+
+
+def test_the_largest_shift_still_shows_the_edge(key):
+    seen = np.asarray(move(ramps(256), key, 1.0))
+    assert seen[:, 0, 0, 0].min() < 1 / 16 and seen[:, -1, -1, 0].max() > 1 - 1 / 16
+
+
+def test_light_turns_each_picture_and_each_colour_within_bounds(key):
+    amount = 0.2
+    pictures = jnp.full((400, 3, 3, 3), 0.5)
+    lit = np.asarray(light(pictures, key, amount)) / 0.5 - 1
+    np.testing.assert_allclose(lit, np.broadcast_to(lit[:, :1, :1], lit.shape), atol=1e-6)
+    change = lit[:, 0, 0]  # [picture, colour]
+    assert np.abs(change).max() <= 1.5 * amount + 1e-5
+    common = change.mean(1)
+    assert common.min() < -0.7 * amount and common.max() > 0.7 * amount
+    tint = change - common[:, None]
+    assert 0.1 * amount < tint.std() < 0.5 * amount
+    assert abs(common.mean()) < 0.2 * amount
+
+
+def test_light_stays_in_range(key):
+    lit = light(jnp.ones((64, 2, 2, 3)), key, 0.9)
+    assert lit.min() >= 0 and lit.max() <= 1
+
+
+@pytest.mark.parametrize("turn", [move, light])
+def test_the_key_decides(turn, key):
+    pictures = ramps(4)
+    np.testing.assert_array_equal(turn(pictures, key, 0.3), turn(pictures, key, 0.3))
+    assert not np.allclose(turn(pictures, key, 0.3), turn(pictures, jax.random.key(1), 0.3))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_grey_and_colour(channels, key):
+    pictures = jnp.full((2, 8, 8, channels), 0.5)
+    assert move(pictures, key, 0.1).shape == light(pictures, key, 0.1).shape == pictures.shape
