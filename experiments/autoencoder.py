@@ -117,7 +117,7 @@ PRESETS = {
         code_noise=0.0,
         camera=0.0,
         light=0.0,
-        fit=FitOptions(steps=16_000, evaluate_every=1000, save_every=1000),
+        fit=FitOptions(steps=10_000, evaluate_every=1000, save_every=1000),
     ),
 }
 

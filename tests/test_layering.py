@@ -149,7 +149,8 @@ from wyh.transducers.kinds import load_player
 from wyh.transducers.offline import sonify
 player = load_player(load_run(Path({str(tmp_path / "run")!r})))
 frames = np.zeros((3, 16, 16, 3), np.uint8)
-assert sum(map(len, sonify(player.transducer, player.variables, [frames], knobs.defaults()))) == 2400
+sound = sonify(player.transducer, player.variables, [frames], knobs.defaults())
+assert sum(map(len, sound)) == 2400
 heavy = {HEAVY!r}
 print([m for m in sys.modules if any(m == h or m.startswith(h + ".") for h in heavy)])
 """

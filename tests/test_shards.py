@@ -172,18 +172,20 @@ def test_tfds_reads_the_metadata_and_the_examples(tmp_path):
     importlib.util.find_spec("tensorflow") is None, reason="the extra [tf] is not installed"
 )
 def test_tensorflow_loads_the_directory(tmp_path):
-    make(tmp_path)
+    # `tfds.load` finds a data set by folders of its name and version.
+    out = tmp_path / "wyh_windows" / "1.0.0"
+    make(out)
     # In a process of its own: TensorFlow's warnings are not ours.
     code = (
         "import sys, tensorflow_datasets as tfds\n"
-        "data = tfds.builder_from_directory(sys.argv[1]).as_dataset(split='train')\n"
+        "data = tfds.load('wyh_windows', split='train', data_dir=sys.argv[1])\n"
         "print([(e['recording'].decode(), float(e['start_secs']), e['frames'].shape,"
         " int(e['audio'].astype('int64').sum())) for e in tfds.as_numpy(data)])"
     )
     told = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
     )
-    dataset = open_dataset(tmp_path)
+    dataset = open_dataset(out)
     batch = dataset.decode(list(dataset.split("train")))
     expected = [
         (f"{'ab'[i % 2]}.mp4", i / 3, (2, 8, 12, 3), int(batch["audio"][i].astype(int).sum()))

@@ -1,4 +1,4 @@
-"""Where live pictures come from: a file, an address, standard input. Always the newest one.
+"""Live pictures: always the newest one of a source.
 
 ffmpeg runs beside the program and scales inside itself; a thread takes its pictures as they come.
 A recording is read a little ahead and each picture handed out when it is due; of anything that
@@ -6,129 +6,26 @@ comes in real time by itself only the newest picture is kept, so latency cannot 
 """
 
 import math
-import os
-import re
-import stat
-import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
 
 from wyh.errors import WyhError
-from wyh.media import ffmpeg
 from wyh.media.pictures import PictureStream
-from wyh.media.probe import probe
+from wyh.media.sources import Source
 from wyh.media.stdin import feed_stdin
-from wyh.specs import VideoSpec, as_rate
+from wyh.specs import VideoSpec
 
 TOLERANCE_SECS = 0.002  # a picture may be this late and still be on time: containers round
 STALE_SECS = 2.0  # an address that sends nothing for so long is opened again
 FIRST_SECS = 10.0  # how long it may take to send the first picture
 BACK_OFF_SECS = (0.25, 4.0)  # first and longest pause before opening it again
 _AHEAD_FRAMES, _AHEAD_BYTES = 32, 1 << 26
-_LATER = {"mic": "sound as a source", "screen": "the screen as a source"}
-_INSTEAD = "give a video file, an address such as http://..., or - for standard input"
-# Nothing held back: neither for analysis, nor for a picture that may come before this one.
-_AT_ONCE = ["-fflags", "nobuffer", "-flags", "low_delay", "-threads", "1"]
-_GLANCE = ["-analyzeduration", "1000000", "-probesize", "500000"]
-
-
-@dataclass(frozen=True)
-class Source:
-    """What `resolve_source` made of `--source`.
-
-    Attributes:
-      name: for messages.
-      inputs: ffmpeg's arguments up to its one input.
-      paced: handed out by its own times; else the newest at once. None: by whether it is a film.
-      restarts: opened again when it ends or falls silent, unless it is a film.
-      loop: a film begins again at its end.
-      stdin: standard input is fed to ffmpeg.
-      frame_bytes: with `stdin`, of a raw picture; None for y4m.
-    """
-
-    name: str
-    inputs: tuple[str, ...]
-    paced: bool | None
-    restarts: bool = False
-    loop: bool = False
-    stdin: bool = False
-    frame_bytes: int | None = None
-
-
-def resolve_source(
-    text: str,
-    *,
-    loop: bool = False,
-    size: str | None = None,
-    frame_rate: str | None = None,
-    paced: bool = True,
-) -> Source:
-    """Find out what `--source` means. Every kind of source is named here.
-
-    Args:
-      text: a path, an address, or `-`.
-      loop: play a film again and again.
-      size: of raw rgb24 pictures on standard input, `WIDTHxHEIGHT`.
-      frame_rate: of these, in Hz.
-      paced: standard input is a recording, to be played by its frame rate.
-
-    Raises:
-      WyhError: nothing that could be played.
-    """
-    if text != "-" and (size or frame_rate):
-        raise WyhError(f"--size and --frame-rate are for --source -, got --source {text}")
-    if text == "-":
-        return _stdin(size, frame_rate, paced)
-    if ffmpeg.is_url(text):
-        patience = ["-rw_timeout", "3000000"] if re.match("https?://", text, re.I) else []
-        inputs = (*_AT_ONCE, *_GLANCE, *patience, "-i", text)
-        return Source(text, inputs, paced=None, restarts=True, loop=loop)
-    if text.isdecimal() and not Path(text).exists():
-        raise WyhError(f"got camera {text}, which this version cannot yet see: {_INSTEAD}")
-    kind = text.partition(":")[0]
-    if kind in _LATER and not Path(text).exists():
-        raise WyhError(f"got --source {text}: this version cannot yet take {_LATER[kind]}; a see ->"
-                       f" hear run plays pictures: {_INSTEAD}")  # fmt: skip
-    try:
-        mode = os.stat(text).st_mode
-    except OSError:
-        mode = 0  # `probe` tells
-    if stat.S_ISCHR(mode):
-        raise WyhError(f"got the device {text}, which this version cannot yet see: {_INSTEAD}")
-    if stat.S_ISFIFO(mode):
-        return Source(text, (*_AT_ONCE, "-i", ffmpeg.as_argument(text)), paced=False)
-    if not probe(text).has_video:
-        raise WyhError(f"{ffmpeg.shown(text)} has no picture, wanted a video")
-    inputs = ("-copyts", "-i", ffmpeg.as_argument(text))
-    return Source(ffmpeg.shown(text), inputs, paced=True, loop=loop)
-
-
-def _stdin(size: str | None, frame_rate: str | None, paced: bool) -> Source:
-    if bool(size) != bool(frame_rate):
-        given, wanted = ("--size", "--frame-rate") if size else ("--frame-rate", "--size WxH")
-        raise WyhError(f"got {given} without {wanted}: raw rgb24 needs both, y4m neither")
-    if sys.stdin is None or sys.stdin.isatty():
-        raise WyhError("standard input is a terminal: pipe y4m into it, or rgb24 with --size")
-    name, frame_bytes = "standard input", None
-    look = ["-f", "yuv4mpegpipe"]
-    if size and frame_rate:
-        match = re.fullmatch(r"(\d{1,5})[x×](\d{1,5})", size)
-        width, height = (int(match[1]), int(match[2])) if match else (0, 0)
-        if not (0 < width <= 16384 and 0 < height <= 16384):
-            raise WyhError(f"got --size {size}, wanted WIDTHxHEIGHT in pixels, such as 640x480")
-        frame_bytes = 3 * width * height
-        look = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-video_size", f"{width}x{height}"]
-        look += ["-framerate", str(as_rate(frame_rate))]
-    inputs = (*_AT_ONCE, *look, "-i", "pipe:0")
-    return Source(name, inputs, paced=paced, stdin=True, frame_bytes=frame_bytes)
 
 
 class Shot(NamedTuple):
@@ -163,7 +60,7 @@ class FrameSource:
         self._shots: deque[Shot] = deque()
         self._held: Shot | None = None
         self._count, self._length = 0, 0.0
-        self._ended = False
+        self._ended = self._silent = False
         self._stop = threading.Event()
         self._stream: PictureStream | None = None
         self._last_news = time.perf_counter()
@@ -224,18 +121,16 @@ class FrameSource:
     def _run(self) -> None:
         pause, longest = BACK_OFF_SECS
         try:
-            while not self._stop.is_set():
+            while True:
                 before = self._count
                 gone = self._take_all()
-                film = self._paced and not self._source.stdin
-                if self._stop.is_set() or (film and not self._source.loop):
-                    self.failure = gone
+                again = self._source.loop if self._paced else self._source.restarts
+                nothing = self._count == (before if self._paced else 0)
+                if self._stop.is_set() or nothing or not again:
+                    self.failure = None if self._stop.is_set() else gone
                     return
-                if film:
+                if self._paced:
                     continue
-                if not self._source.restarts or not self._count:
-                    self.failure = gone
-                    return
                 if self._count > before:
                     pause = BACK_OFF_SECS[0]
                     self._note(f"{self._source.name} is gone, trying again")
@@ -275,7 +170,8 @@ class FrameSource:
                     self._put(Shot(self._count, secs, picture.ready, taken, picture.pixels))
                 return WyhError(self._stream.damage) if self._stream.damage else None
         except WyhError as error:
-            return error
+            late = f"{source.name}: not one picture came within {FIRST_SECS:g} s"
+            return WyhError(late) if self._silent else error
 
     def _put(self, shot: Shot) -> None:
         with self._news:
@@ -295,4 +191,5 @@ class FrameSource:
             stream, limit = self._stream, STALE_SECS if self._count else FIRST_SECS
             if stream is not None and time.perf_counter() - self._last_news > limit:
                 self._last_news = time.perf_counter()
+                self._silent = True
                 stream.kill()

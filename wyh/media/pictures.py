@@ -58,7 +58,8 @@ class PictureStream:
           feed: called in a thread of its own with ffmpeg's stdin, which it fills and closes; it
             returns what is wrong with what it fed, or None.
         """
-        self.is_film, self.damage = False, None
+        self.is_film = False
+        self.damage: str | None = None
         self._name, self._spec, self._feed = name, spec, feed
         self._news = threading.Condition()
         self._stamps: deque[tuple[float, float]] = deque()

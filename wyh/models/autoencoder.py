@@ -187,14 +187,18 @@ def principal_start(
     Returns:
       Parameters of the same shapes.
     """
-    flat = pictures.reshape(len(pictures), -1)
+    flat = pictures.reshape(len(pictures), -1).astype(np.float64)
     mean = flat.mean(axis=0)
-    _, scale, components = np.linalg.svd(flat - mean, full_matrices=False)
+    flat -= mean
+    # By the products of pictures, several times faster than the decomposition of their pixels.
+    variance, mixing = np.linalg.eigh(flat @ flat.T / len(flat))
+    spread = np.sqrt(np.maximum(variance[::-1], 0))
     size = config.code_size
-    spread = scale / np.sqrt(len(flat))
     # Values for which the pictures do not differ enough, or are too few, start unused.
     known = min(size, int(np.sum(spread > _LEAST)))
-    components = np.pad(components[:known], ((0, size - known), (0, 0)))
+    components = mixing.T[::-1][:known] @ flat
+    components /= np.linalg.norm(components, axis=1, keepdims=True)
+    components = np.pad(components, ((0, size - known), (0, 0)))
     spread = np.pad(spread[:known], (0, size - known), constant_values=1)
     smoothing = np.asarray(smooth(jnp.eye(size + 2 * config.smoothing), config.smoothing))
     encode = (components / spread[:, None] * _TO_UNIFORM).T @ np.linalg.pinv(smoothing)

@@ -85,7 +85,8 @@ class _Conv(nn.Module):
     def parameters(self, channels: int) -> tuple[jax.Array, jax.Array]:
         shape = (self.kernel_size, self.kernel_size, channels, self.features)
         kernel = self.param("kernel", self.kernel_init, shape)
-        return kernel, self.param("bias", nn.initializers.zeros, (self.features,))
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        return jnp.asarray(kernel), jnp.asarray(bias)  # a run's are NumPy's
 
 
 class DownConv(_Conv):

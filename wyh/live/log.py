@@ -1,0 +1,63 @@
+"""The log of a live stream: all that a replay needs, a line of JSON for each event."""
+
+import json
+import threading
+from pathlib import Path
+from typing import NamedTuple
+
+from wyh.errors import WyhError
+
+
+class Observed(NamedTuple):
+    """The model looked at a picture."""
+
+    tick: int  # frame tick
+    frame: int  # the picture's number in the source, from 0
+
+
+class Emitted(NamedTuple):
+    """A block of sound was made."""
+
+    block: int
+    tick: int  # of the control it was made from
+    age_secs: float  # of that control
+
+
+Event = Observed | Emitted
+
+
+class LogWriter:
+    """Writes events to a file as they come, from any thread. A context manager."""
+
+    def __init__(self, path: Path):
+        self._lock = threading.Lock()
+        self._file = open(path, "w", encoding="utf-8", buffering=1)
+
+    def __call__(self, event: Event) -> None:
+        """Append an event."""
+        with self._lock:
+            if not self._file.closed:  # a thread that a blocked sink held up may come too late
+                self._file.write(json.dumps(event._asdict()) + "\n")
+
+    def __enter__(self) -> "LogWriter":
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        with self._lock:
+            self._file.close()
+
+
+def read_log(path: Path) -> list[Event]:
+    """The events of a file.
+
+    Raises:
+      WyhError: it is no log.
+    """
+    events: list[Event] = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            values = json.loads(line)
+            events.append(Emitted(**values) if "block" in values else Observed(**values))
+        except (ValueError, TypeError):
+            raise WyhError(f"{path} is no log of wyh live: see its line {number}") from None
+    return events

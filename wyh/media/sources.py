@@ -1,0 +1,109 @@
+"""What `--source` may be: a file, an address, standard input. Every kind is named here."""
+
+import os
+import re
+import stat
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from wyh.errors import WyhError
+from wyh.media import ffmpeg
+from wyh.media.probe import probe
+from wyh.specs import as_rate
+
+_LATER = {"mic": "a microphone", "screen": "the screen"}
+_INSTEAD = "give a video file, an address such as http://..., or - for standard input"
+# Nothing held back: neither for analysis, nor for a picture that may come before this one.
+_AT_ONCE = ["-fflags", "nobuffer", "-flags", "low_delay", "-threads", "1"]
+_GLANCE = ["-analyzeduration", "1000000", "-probesize", "500000"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source that ffmpeg can open.
+
+    Attributes:
+      name: for messages.
+      inputs: ffmpeg's arguments up to its one input.
+      paced: handed out by its own times; else the newest at once. None: by whether it is a film.
+      restarts: opened again when it ends or falls silent, unless it is a film.
+      loop: a film begins again at its end.
+      stdin: standard input is fed to ffmpeg.
+      frame_bytes: with `stdin`, of a raw picture; None for y4m.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    paced: bool | None
+    restarts: bool = False
+    loop: bool = False
+    stdin: bool = False
+    frame_bytes: int | None = None
+
+
+def resolve_source(
+    text: str,
+    *,
+    loop: bool = False,
+    size: str | None = None,
+    frame_rate: str | None = None,
+    paced: bool = True,
+) -> Source:
+    """Find out what `--source` means.
+
+    Args:
+      text: a path, an address, or `-`.
+      loop: play a film again and again.
+      size: of raw rgb24 pictures on standard input, `WIDTHxHEIGHT`.
+      frame_rate: of these, in Hz.
+      paced: standard input is a recording, to be played by its frame rate.
+
+    Raises:
+      WyhError: nothing that could be played.
+    """
+    if text != "-" and (size or frame_rate):
+        raise WyhError(f"--size and --frame-rate are for --source -, got --source {text}")
+    if text == "-":
+        return _stdin(size, frame_rate, paced)
+    if ffmpeg.is_url(text):
+        patience = ["-rw_timeout", "3000000"] if re.match("https?://", text, re.I) else []
+        inputs = (*_AT_ONCE, *_GLANCE, *patience, "-i", text)
+        return Source(text, inputs, paced=None, restarts=True, loop=loop)
+    if text.isdecimal() and not Path(text).exists():
+        raise WyhError(f"got camera {text} as a source, which wyh cannot yet take: {_INSTEAD}")
+    kind = text.partition(":")[0]
+    if kind in _LATER and not Path(text).exists():
+        raise WyhError(f"got {_LATER[kind]} as a source, which wyh cannot yet take: {_INSTEAD}")
+    try:
+        mode = os.stat(text).st_mode
+    except OSError:
+        mode = 0  # `probe` tells
+    if stat.S_ISCHR(mode):
+        raise WyhError(f"got the device {text} as a source, which wyh cannot yet take: {_INSTEAD}")
+    if stat.S_ISFIFO(mode):
+        return Source(text, (*_AT_ONCE, "-i", ffmpeg.as_argument(text)), paced=False)
+    if not probe(text).has_video:
+        raise WyhError(f"{ffmpeg.shown(text)} has no picture, wanted a video")
+    inputs = ("-copyts", "-i", ffmpeg.as_argument(text))
+    return Source(ffmpeg.shown(text), inputs, paced=True, loop=loop)
+
+
+def _stdin(size: str | None, frame_rate: str | None, paced: bool) -> Source:
+    if bool(size) != bool(frame_rate):
+        given, wanted = ("--size", "--frame-rate") if size else ("--frame-rate", "--size WxH")
+        raise WyhError(f"got {given} without {wanted}: raw rgb24 needs both, y4m neither")
+    if sys.stdin is None or sys.stdin.isatty():
+        raise WyhError("standard input is a terminal: pipe y4m into it, or rgb24 with --size")
+    name, frame_bytes = "standard input", None
+    look = ["-f", "yuv4mpegpipe"]
+    if size and frame_rate:
+        match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", size)
+        width, height = (int(match[1]), int(match[2])) if match else (0, 0)
+        if not (0 < width <= 16384 and 0 < height <= 16384):
+            raise WyhError(f"got --size {size}, wanted WIDTHxHEIGHT in pixels, such as 640x480")
+        frame_bytes = 3 * width * height
+        look = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-video_size", f"{width}x{height}"]
+        look += ["-framerate", str(as_rate(frame_rate))]
+    inputs = (*_AT_ONCE, *look, "-i", "pipe:0")
+    return Source(name, inputs, paced=paced, stdin=True, frame_bytes=frame_bytes)
