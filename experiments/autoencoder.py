@@ -4,9 +4,9 @@
     python -m experiments.autoencoder --data my_room.mp4       # your own footage, or photos
     python -m experiments.autoencoder --preset wyhiwys         # the seed's own sizes and loss
 
-On 2 cores `default` takes about 90 s and `wyhiwys` about 8 minutes. Expect on the bundled film:
+On 2 cores `default` takes about 70 s and `wyhiwys` about 4 minutes. Expect on the bundled film:
 
-    default   val_gain_db 6.5 or more: decoded pictures of seconds kept out of training, against the
+    default   val_gain_db 6 or more: decoded pictures of seconds kept out of training, against the
               mean picture; it begins as PCA, so it is usable from the first seconds
     wyhiwys   total (the seed's training loss) 0.00745 or less
 
@@ -274,10 +274,7 @@ def main(config: Config) -> None:
         preset=config.preset,
         config=replace(config, resume=False),
         stream=transducer.spec,
-        data={
-            "fingerprint": dataset.fingerprint,
-            "recordings": [recording.name for recording in dataset.recordings],
-        },
+        data=dataset.describe(),
         best_metric=BestMetric("val_gain_db", "higher"),
         resume=config.resume,
     )

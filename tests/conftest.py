@@ -19,7 +19,9 @@ from wyh.runs import BestMetric, Run, create_run, save_variables
 from wyh.specs import VideoSpec
 from wyh.synths.noise import NoiseConfig
 from wyh.transducers.autoencoder import SonifierConfig, stream_spec
+from wyh.transducers.compile import use_compilation_cache
 
+use_compilation_cache()  # in WYH_CACHE: what several tests play is compiled once
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 TINY_MODEL = AutoencoderConfig(

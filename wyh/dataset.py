@@ -131,6 +131,11 @@ class Dataset:
     shards: Mapping[Split, tuple[Shard, ...]]
     classes: tuple[str, ...] = ()
 
+    def describe(self) -> dict[str, object]:
+        """What a run tells of the data it was trained on."""
+        names = [recording.name for recording in self.recordings]
+        return {"fingerprint": self.fingerprint, "recordings": names}
+
     def count(self, split: Split) -> int:
         """Examples of a split. `test` may have none: short footage, or `--holdout 0`."""
         return sum(shard.records for shard in self.shards[split])

@@ -116,7 +116,10 @@ def _play(config: Config) -> tuple[dict[str, Any], WyhError | None]:
             f"playing {source.name} into {config.sink} with {run.directory}; declared latency "
             f"{1000 * spec.latency_secs:.0f} ms, buffer {config.buffer_ms:.0f} ms; Ctrl-C ends"
         )
-        live.play(frames, sink)
+        try:
+            live.play(frames, sink)
+        except BrokenPipeError:
+            pass  # whoever listened to standard output has gone: that is an end like any other
     first = None
     if live.first_sound is not None:
         first = live.first_sound - _IMPORTED + _import_secs()

@@ -34,6 +34,7 @@ from wyh.transducers.protocol import Variables
 
 PATIENCE = 1 / 3  # of the buffer: how long a block waits for the control it should have
 LOW_WATER = 1 / 3  # of the buffer: with less sound ahead, no picture is looked at
+_AHEAD_SECS = 1.0  # how far the pictures may be ahead of the sound that is made
 _QUIET_SECS = 10.0  # between two messages about pictures left out
 
 
@@ -159,6 +160,7 @@ class Live:
         carry, _ = self._carries()
         tick, seen, shown = 0, -1, 0
         while self._clock.sleep_until(at := float(tick / self._frame_rate)):
+            self._wait_for_sound(at)
             if self._is_over(source, tick, at):
                 break
             shot = source.newest(at)
@@ -187,6 +189,11 @@ class Live:
             sink.show(shot.pixels, following - shown)
             tick = shown = following
 
+    def _wait_for_sound(self, at: float) -> None:
+        """Do not look on and on while a sink that blocks holds up the sound."""
+        while at - self.ring.written / self._rate > _AHEAD_SECS and not self._stop.wait(0.02):
+            pass
+
     def _is_over(self, source: FrameSource, tick: int, at: float) -> bool:
         if tick == 0:
             return False
@@ -214,7 +221,7 @@ class Live:
         now = time.perf_counter()
         if now - self._told >= _QUIET_SECS:
             self._told = now
-            self._note(f"this machine cannot keep up: left out {self._left_out} pictures")
+            self._note(f"this machine cannot keep up; pictures left out: {self._left_out}")
             self._left_out = 0
 
     def _make(self) -> None:

@@ -145,7 +145,10 @@ class MovieSink:
     def show(self, pixels: UInt8[np.ndarray, "height width channel"], ticks: int) -> None:
         """Append the picture, so often."""
         self._frames += ticks
-        self._movie.write_frames(np.broadcast_to(pixels, (ticks, *pixels.shape)))
+        while ticks > 0:  # many after a long stall: in pieces
+            some = min(ticks, 64)
+            self._movie.write_frames(np.broadcast_to(pixels, (some, *pixels.shape)))
+            ticks -= some
 
     def close(self, *, keep: bool) -> None:
         """Give the file its name; a movie without a picture is none."""
@@ -153,5 +156,8 @@ class MovieSink:
 
 
 def _with_parents(path: str) -> Path:
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WyhError(f"{path} cannot be written: {error.strerror}") from None
     return Path(path)

@@ -67,7 +67,8 @@ class PictureStream:
         self._heard = 0.0
         self._told_all = False
         self._fed: str | None = None
-        self._judge = Damage(name)
+        # A raw picture that is cut off is undecodable too: who feeds tells it better.
+        self._judge = Damage(name, forgiven=1 if feed else 0)
         # The stamp of each picture goes to stderr before its pixels go to stdout. One encoding
         # thread, or the raw encoder holds a picture back for as long as the next one takes.
         arguments = [*inputs, "-map", "0:V:0", "-vf", picture_filter(spec)]
@@ -139,8 +140,9 @@ class PictureStream:
                 raise WyhError(f"{self._name} {self._fed}")
             why = ffmpeg.reason(told) or "it is empty"
             raise WyhError(f"{ffmpeg.shown(self._name)}: not one picture could be read ({why})")
-        verdict = self._judge.verdict(self._heard - (self._begin or 0.0), status)
-        self.damage = f"{self._name} {self._fed}" if self._fed else verdict
+        self.damage = self._judge.verdict(self._heard - (self._begin or 0.0), status)
+        if self._fed and not self.damage:
+            self.damage = f"{self._name} {self._fed}"
 
     def kill(self) -> None:
         """Stop ffmpeg at once, from any thread: the iteration ends."""

@@ -14,8 +14,9 @@ from wyh.specs import as_rate
 
 _LATER = {"mic": "a microphone", "screen": "the screen"}
 _INSTEAD = "give a video file, an address such as http://..., or - for standard input"
-# Nothing held back: neither for analysis, nor for a picture that may come before this one.
-_AT_ONCE = ["-fflags", "nobuffer", "-flags", "low_delay", "-threads", "1"]
+# One decoding thread: more of them hold back a picture each. Flags that promise a low delay lose
+# pictures at the start and mix up B-frames; nothing else waits, for the newest picture is taken.
+_AT_ONCE = ["-threads", "1"]
 _GLANCE = ["-analyzeduration", "1000000", "-probesize", "500000"]
 
 

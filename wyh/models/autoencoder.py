@@ -164,7 +164,7 @@ def decode(
 
 def _applied(model: Autoencoder, params: Any, x: ArrayLike, method: str) -> Array:
     try:
-        return jnp.asarray(model.apply({"params": params}, x, method=method))
+        return jnp.asarray(model.apply({"params": params}, jnp.asarray(x), method=method))
     except FlaxError as error:
         what = str(error).partition(" (http")[0]
         raise WyhError(f"the variables do not fit the model ({what}): copy the run again") from None

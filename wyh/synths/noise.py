@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
 
 from wyh.errors import WyhError
 from wyh.signal.bands import band_bins
@@ -120,7 +120,7 @@ class NoiseSynth:
         amplitude: Float[Array, "batch time bands"],
         gain_db: Float[Array, ""],
         knobs: dict[str, Any],
-        keys: PRNGKeyArray,
+        keys: Key[Array, " time"],
     ) -> tuple[NoiseCarry, Float[Array, "batch samples"]]:
         """One block of sound for each column of amplitudes: `samples = time * hop_length`."""
         hop = self.config.hop_length
@@ -146,7 +146,7 @@ class NoiseSynth:
         policy: Float[Array, ""],
         ticks: Int[Array, " time"],
         anchor_key: PRNGKeyArray,
-        keys: PRNGKeyArray,
+        keys: Key[Array, " time"],
         batch: int,
     ) -> tuple[Float[Array, "#batch time bins"], Float[Array, ""]]:
         """Phases in rad, and the scale that makes every policy equally loud.

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray, UInt8
+from jaxtyping import Array, Float, Key, PRNGKeyArray, UInt8
 
 from wyh.models.autoencoder import Autoencoder, AutoencoderConfig, as_picture, decode, encode
 from wyh.specs import AudioSpec, StreamSpec, VideoSpec
@@ -69,7 +69,7 @@ def sonifier(config: SonifierConfig, video: VideoSpec) -> Transducer:
         carry: EncoderCarry,
         frames: UInt8[Array, "batch time height width channel"],
         knobs: dict[str, Any],
-        keys: PRNGKeyArray,
+        keys: Key[Array, " time"],
     ) -> tuple[EncoderCarry, Magnitudes]:
         batch, time = frames.shape[:2]
         pictures = as_picture(frames.reshape(batch * time, *frames.shape[2:]))
@@ -85,7 +85,7 @@ def sonifier(config: SonifierConfig, video: VideoSpec) -> Transducer:
         controls: Magnitudes,
         ages_secs: Float[Array, " time"],
         knobs: dict[str, Any],
-        keys: PRNGKeyArray,
+        keys: Key[Array, " time"],
     ) -> tuple[NoiseCarry, Float[Array, "batch samples"]]:
         # Whatever the glide, its middle is half a period late: the latency stays as declared.
         glide = knobs["glide"]

@@ -34,7 +34,8 @@ def load_player(run: Run, checkpoint: str = "best", custom: str | None = None) -
     make = transducer_of if custom is None else _function(custom)
     player = Player(run, make(run), _variables(run, checkpoint))
     if custom is None and (missing := {"params", "gain_db"} - player.variables.keys()):
-        raise WyhError(f"{run.directory} is damaged: its variables lack {missing}; copy it again")
+        lacking = ", ".join(sorted(missing))
+        raise WyhError(f"{run.directory} is damaged: its variables lack {lacking}; copy it again")
     return player
 
 
@@ -56,9 +57,11 @@ def transducer_of(run: Run) -> Transducer:
         case "autoencoder":
             from wyh.transducers.autoencoder import SonifierConfig, sonifier
 
-            if "sound" not in run.config:
-                raise WyhError(f"{run.directory}/config.json is damaged: its config lacks 'sound'")
-            return sonifier(from_plain(SonifierConfig, run.config["sound"]), run.stream.video)
+            try:
+                sound = from_plain(SonifierConfig, run.config.get("sound"))
+                return sonifier(sound, run.stream.video)
+            except WyhError as error:
+                raise WyhError(f"{run.directory}/config.json is damaged: {error}") from None
         case _:
             raise WyhError(
                 f"{run.directory} is of the kind {run.kind!r}, which this version does not know: "

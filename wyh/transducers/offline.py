@@ -21,7 +21,7 @@ EMIT_TICKS = 128
 def sonify(
     transducer: Transducer,
     variables: Variables,
-    frames: Iterable[UInt8[np.ndarray, "time height width channel"]],
+    frames: Iterable[UInt8[np.ndarray, "_ height width channel"]],
     knobs: Knobs,
     *,
     seed: int = 0,
@@ -47,7 +47,7 @@ def sonify(
 def observe_all(
     compiled: Compiled,
     variables: Variables,
-    frames: Iterable[UInt8[np.ndarray, "time height width channel"]],
+    frames: Iterable[UInt8[np.ndarray, "_ height width channel"]],
     knobs: Knobs,
 ) -> Iterator[Control]:
     """Controls of all frames, as chunks `[1, time, ...]` of NumPy arrays."""

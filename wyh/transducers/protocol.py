@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Key, PRNGKeyArray
 
 from wyh.specs import StreamSpec
 
@@ -83,7 +83,7 @@ class Transducer:
         )
 
 
-def tick_keys(key: PRNGKeyArray, first: Any, count: int) -> PRNGKeyArray:
+def tick_keys(key: PRNGKeyArray, first: Any, count: int) -> Key[Array, " count"]:
     """Keys of `count` ticks from `first`: `fold_in(key, tick)`, never a chain.
 
     Skipping a tick therefore changes no other.

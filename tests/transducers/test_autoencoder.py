@@ -1,0 +1,182 @@
+from dataclasses import replace
+from fractions import Fraction
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tests.conftest import TINY_MODEL, TINY_SYNTH, brightness_follower, untrained
+from wyh import knobs
+from wyh.models.autoencoder import Autoencoder, as_picture, encode
+from wyh.specs import VideoSpec
+from wyh.synths.noise import NoiseConfig, NoiseSynth
+from wyh.transducers.autoencoder import (
+    SonifierConfig,
+    amplitudes,
+    decode_pictures,
+    sonifier,
+    stream_spec,
+)
+from wyh.transducers.compile import compile_sonifier, traced
+from wyh.transducers.protocol import Magnitudes, tick_keys
+
+CONFIG = SonifierConfig(TINY_MODEL, TINY_SYNTH)
+VIDEO = VideoSpec(Fraction(10), 16, 16)
+VARIABLES = untrained(CONFIG, VIDEO)
+TRANSDUCER = sonifier(CONFIG, VIDEO)
+KEY = jax.random.key(0)
+
+
+def frames(rng, count, batch=1):
+    return rng.integers(0, 256, (batch, count, 16, 16, 3), dtype=np.uint8)
+
+
+def test_amplitudes_of_a_code():
+    code = jnp.array([0.0, 0.5, 1.0])
+    np.testing.assert_allclose(amplitudes(code, CONFIG), [0.01, 0.1, 1.0], rtol=1e-5)
+    wide = replace(CONFIG, range_db=120.0)
+    np.testing.assert_allclose(amplitudes(code, wide), [1e-6, 1e-3, 1.0], rtol=1e-5)
+    np.testing.assert_array_equal(amplitudes(code, replace(CONFIG, loudness="linear")), code)
+
+
+def test_observe_is_the_encoder_and_remembers_the_picture_before(rng):
+    seen = frames(rng, 5)
+    carry, _ = TRANSDUCER.init(VARIABLES, KEY, 1)
+    observe = jax.jit(TRANSDUCER.observe_many)
+    carry, controls = observe(
+        VARIABLES, carry, seen, traced(knobs.defaults()), tick_keys(KEY, 0, 5)
+    )
+    model = Autoencoder(TINY_MODEL, VIDEO.shape)
+    expected = amplitudes(encode(model, VARIABLES["params"], as_picture(seen[0])), CONFIG)
+    np.testing.assert_allclose(controls.value[0], expected, rtol=1e-5)
+    # The first picture glides from itself: there is nothing before it.
+    np.testing.assert_array_equal(controls.previous[:, 0], controls.value[:, 0])
+    np.testing.assert_array_equal(controls.previous[:, 1:], controls.value[:, :-1])
+    _, more = observe(VARIABLES, carry, seen, traced(knobs.defaults()), tick_keys(KEY, 5, 5))
+    np.testing.assert_array_equal(more.previous[:, 0], controls.value[:, -1])
+
+
+def test_the_form_for_one_tick_is_that_for_many(rng):
+    seen = frames(rng, 6, batch=2)
+    values = traced(knobs.defaults())
+    ages = np.linspace(0, 0.1, 6).astype(np.float32)
+    keys = tick_keys(KEY, 0, 6)
+    begin_in, begin_out = TRANSDUCER.init(VARIABLES, KEY, 2)
+    observe_many, observe = jax.jit(TRANSDUCER.observe_many), jax.jit(TRANSDUCER.observe)
+    emit_many, emit = jax.jit(TRANSDUCER.emit_many), jax.jit(TRANSDUCER.emit)
+    _, controls = observe_many(VARIABLES, begin_in, seen, values, keys)
+    _, sound = emit_many(VARIABLES, begin_out, controls, ages, values, keys)
+    carry_in, carry_out, blocks = begin_in, begin_out, []
+    for tick in range(6):
+        carry_in, control = observe(VARIABLES, carry_in, seen[:, tick], values, keys[tick])
+        for one, many in zip(control, controls, strict=True):
+            np.testing.assert_allclose(one, many[:, tick], rtol=1e-5, atol=1e-7)
+        carry_out, block = emit(VARIABLES, carry_out, control, ages[tick], values, keys[tick])
+        assert block.shape == (2, TRANSDUCER.spec.block)
+        blocks.append(block)
+    assert np.abs(sound).max() > 0.01
+    np.testing.assert_allclose(np.concatenate(blocks, axis=1), sound, atol=1e-5)
+
+
+class Played:
+    """Stands in for the synth: keeps the amplitudes it is asked to play."""
+
+    def __init__(self, monkeypatch):
+        def emit_many(synth, carry, amplitude, gain_db, turned, keys):
+            self.amplitude, self.gain_db = np.asarray(amplitude), gain_db
+            return carry, jnp.zeros((1, amplitude.shape[1] * TINY_SYNTH.hop_length))
+
+        monkeypatch.setattr(NoiseSynth, "emit_many", emit_many)
+
+
+@pytest.mark.parametrize("glide", [1.0, 0.5, 0.0])
+def test_a_picture_glides_into_the_next_by_its_age_alone(monkeypatch, rng, glide):
+    played = Played(monkeypatch)
+    ages = np.array([0, 0.01, 0.025, 0.049, 0.051, 0.075, 0.09, 0.1, 0.5], np.float32)
+    before, value = jnp.asarray(rng.random((2, 1, 9, 8)), jnp.float32)
+    _, carry = TRANSDUCER.init(VARIABLES, KEY, 1)
+    values = traced(knobs.defaults(glide=glide))
+    keys = tick_keys(KEY, 0, 9)
+    controls = Magnitudes(value, before)
+    TRANSDUCER.emit_many(VARIABLES, carry, controls, jnp.asarray(ages), values, keys)
+    # In the middle of the frame period it is half way, whatever the glide.
+    along = np.interp(ages / 0.1, [0.5 - glide / 2 - 1e-9, 0.5 + glide / 2 + 1e-9], [0, 1])
+    expected = before + (value - before) * along[None, :, None]
+    np.testing.assert_allclose(played.amplitude, expected, atol=1e-5)
+    assert played.gain_db == VARIABLES["gain_db"]
+
+
+def test_knobs_never_recompile(rng):
+    compiled = compile_sonifier(TRANSDUCER, VARIABLES, knobs.defaults(), seed=0)
+    carry = compiled.carry_out
+    _, control = compiled.observe(
+        VARIABLES, compiled.carry_in, frames(rng, 1), traced(knobs.defaults()), np.int32(0)
+    )
+    levels = []
+    for tick, turned in enumerate([{}, {"gain_db": -6}, {"phase": "random"}, {"mute": 1}, {}]):
+        # An executable that is compiled ahead of time cannot recompile: it would refuse.
+        carry, _ = compiled.emit(
+            VARIABLES,
+            carry,
+            control,
+            np.zeros(1, np.float32),
+            traced(knobs.defaults(**turned)),
+            np.int32(tick),
+        )
+        levels.append(float(carry.gain))
+    assert levels[3] == 0 and levels[4] == pytest.approx(levels[0])
+    assert levels[1] == pytest.approx(levels[0] * 10 ** (-6 / 20), rel=1e-4)
+
+
+def test_newer_variables_can_be_swapped_in_between_ticks(rng):
+    compiled = compile_sonifier(TRANSDUCER, VARIABLES, knobs.defaults(), seed=0)
+    newer = untrained(CONFIG, VIDEO, seed=1)
+    seen, values = frames(rng, 1), traced(knobs.defaults())
+    first = compile_sonifier(TRANSDUCER, newer, knobs.defaults(), seed=0)
+    _, expected = first.observe(newer, first.carry_in, seen, values, np.int32(0))
+    _, found = compiled.observe(newer, compiled.carry_in, seen, values, np.int32(0))
+    np.testing.assert_array_equal(found.value, expected.value)
+
+
+def test_a_frame_of_another_shape_is_refused_not_recompiled(rng):
+    compiled = compile_sonifier(TRANSDUCER, VARIABLES, knobs.defaults(), seed=0)
+    for wrong in (frames(rng, 2), frames(rng, 1).astype(np.float32)):
+        with pytest.raises(TypeError):
+            compiled.observe(
+                VARIABLES, compiled.carry_in, wrong, traced(knobs.defaults()), np.int32(0)
+            )
+
+
+@pytest.mark.parametrize("frame_rate", [10, 24, Fraction(24000, 1001), 30])
+def test_the_stream_that_is_declared(frame_rate):
+    video = VideoSpec(Fraction(frame_rate), 16, 16, 3, "pad")
+    spec = stream_spec(CONFIG, video)
+    assert spec == sonifier(CONFIG, video).spec
+    assert (spec.direction, spec.video) == ("see-hear", video)
+    assert (spec.audio.sample_rate, spec.block) == (8000, 64)
+    synth = NoiseSynth(TINY_SYNTH, 8)
+    half = round(8000 / Fraction(frame_rate) / 2)
+    assert spec.latency_samples == 128 + synth.limiter.latency_samples + half
+
+
+def test_the_default_latency_is_short_enough_to_play():
+    latency = stream_spec(SonifierConfig(), VideoSpec(Fraction(30))).latency_secs
+    assert latency < 0.05
+    assert NoiseConfig().n_fft <= 1024
+
+
+def test_what_the_code_still_knows_is_a_picture(rng):
+    code = jnp.asarray(rng.random((3, 8)), jnp.float32)
+    pictures = decode_pictures(VARIABLES, code, CONFIG, VIDEO)
+    assert pictures.shape == (3, 16, 16, 3)
+    assert pictures.min() >= 0 and pictures.max() <= 1
+
+
+def test_the_runs_of_these_tests_are_as_loud_as_the_picture_is_bright():
+    config = replace(CONFIG, loudness="linear")
+    variables = brightness_follower(config, VIDEO)
+    model = Autoencoder(TINY_MODEL, VIDEO.shape)
+    for grey, expected in [(0, 0), (0.5, 0.5), (1, 1)]:
+        code = encode(model, variables["params"], np.full((1, 16, 16, 3), grey, np.float32))
+        np.testing.assert_allclose(code, expected, atol=1e-5)
