@@ -1,7 +1,8 @@
-"""What all tests share: strict shapes, no user's cache, seeded randomness, tiny runs."""
+"""What all tests share: strict shapes, no user's cache, seeded randomness, tiny runs and sets."""
 
 import os
 import tempfile
+from collections.abc import Callable, Iterator, Mapping
 
 os.environ.setdefault("WYH_CACHE", tempfile.mkdtemp(prefix="wyh-tests-"))
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -14,9 +15,11 @@ import jax
 import numpy as np
 import pytest
 
+from wyh import parts, shards
+from wyh.dataset import Dataset, DataSpec, Recording, encode_window, open_dataset
 from wyh.models.autoencoder import Autoencoder, AutoencoderConfig
 from wyh.runs import BestMetric, Run, create_run, save_variables
-from wyh.specs import VideoSpec
+from wyh.specs import AudioSpec, VideoSpec
 from wyh.synths.noise import NoiseConfig
 from wyh.transducers.autoencoder import SonifierConfig, stream_spec
 from wyh.transducers.compile import use_compilation_cache
@@ -104,3 +107,48 @@ def make_run(
     save_variables(run, variables, "variables")
     save_variables(run, variables, "variables_latest")
     return run
+
+
+def make_dataset(
+    directory: Path,
+    recordings: Mapping[str, np.ndarray],
+    *,
+    frame_rate: Fraction = Fraction(10),
+    sample_rate: int = 8000,
+    frames_per_window: int = 1,
+    kept: Callable[[float], bool] = lambda start_secs: True,
+) -> Dataset:
+    """A data set of made-up recordings, all of it for training.
+
+    Args:
+      directory: where to make it.
+      recordings: frames `uint8 [time, height, width, channel]` by name.
+      frame_rate: of the frames, in Hz.
+      sample_rate: of its silent sound, in Hz.
+      frames_per_window: in one example.
+      kept: whether a window that starts at so many seconds is in it.
+    """
+    first = next(iter(recordings.values()))
+    video = VideoSpec(frame_rate, *first.shape[1:])
+    spec = DataSpec(video, AudioSpec(sample_rate), frames_per_window)
+    silence = np.zeros(spec.window.window_samples, np.float32)
+    counts = []
+
+    def entries() -> Iterator[parts.Entry]:
+        for name, frames in recordings.items():
+            before = len(counts)
+            for at in range(0, len(frames) - frames_per_window + 1, frames_per_window):
+                start_secs = at / float(frame_rate)
+                if kept(start_secs):
+                    window = frames[at : at + frames_per_window]
+                    data = encode_window(window, silence, start_secs, name)
+                    counts.append(name)
+                    yield parts.Entry("train", len(counts), data)
+            assert len(counts) > before
+
+    with parts.work_folder(directory, "made up") as work:
+        assert work is not None
+        written = parts.write_parts(work, "all", entries())
+        about = [Recording(name, counts.count(name), 0) for name in recordings]
+        shards.finish(directory, work, "made up", spec, written, about)
+    return open_dataset(directory)

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -21,6 +22,9 @@ from wyh.runs import load_run, load_variables, save_variables
 from wyh.specs import VideoSpec
 from wyh.synths.noise import NoiseConfig
 from wyh.transducers.autoencoder import SonifierConfig
+from wyh.transducers.kinds import load_player
+from wyh.transducers.offline import sonify
+from wyh.windows import on_grid
 
 # Sound fine enough to measure milliseconds.
 FINE = SonifierConfig(
@@ -52,7 +56,7 @@ def rendered(capsys, *inputs, out, **options):
     """`(status, stdout lines, stderr lines)` of the command; 0 where it simply returned."""
     words = [*map(str, inputs), "--out", str(out)]
     for name, value in options.items():
-        words += [f"--{name}", *(str(v) for v in ([value] if isinstance(value, str) else [value]))]
+        words += [f"--{name}", str(value)]
     status = 0
     try:
         cli.run(render.main, Config, "wyh render", argv=words)
@@ -64,7 +68,7 @@ def rendered(capsys, *inputs, out, **options):
 
 def refused(capsys, *inputs, out, **options):
     """The one line of a command that cannot be done; nothing is left of it."""
-    folder = out.parent if out.parent.exists() else out.parent.parent
+    folder = next(path for path in (out, *out.parents) if path.is_dir())
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     status, said, told = rendered(capsys, *inputs, out=out, **options)
     assert (status, said) == (2, [])
@@ -123,10 +127,8 @@ def test_knobs_are_turned(clip, run, tmp_path, capsys):
 def flashes(path, rate, secs, arguments):
     """A black film whose every so many-th frame is white; which they are."""
     count = round(secs * rate)
-    lit = (
-        np.arange(round(rate / 2), count - 8, round(rate * 0.6))
-        + np.arange(99)[: len(range(round(rate / 2), count - 8, round(rate * 0.6)))] % 3
-    )
+    lit = np.arange(round(rate / 2), count - 8, round(rate * 0.6))
+    lit += np.arange(len(lit)) % 3
     frames = np.zeros((count, 32, 32), np.uint8)
     frames[lit] = 255
     look = ["-f", "rawvideo", "-pix_fmt", "gray", "-s", "32x32", "-r", str(rate), "-i", "-"]
@@ -238,7 +240,7 @@ def test_a_folder_of_nothing_but_bad_files(run, tmp_path, capsys):
     for name in ("a.mp4", "b.mp4"):
         (tmp_path / name).write_text("this is no film")
     told = refused(capsys, tmp_path, out=tmp_path / "out", run=run)
-    assert "a.mp4 is no media file" in told and told.endswith("(and 1 more file)")
+    assert "a.mp4 is no media file" in told and told.endswith("(and 1 more)")
 
 
 def test_where_the_outputs_go():
@@ -298,9 +300,10 @@ def test_bad_inputs(clip, run, tmp_path, capsys):
     run_ffmpeg(*silent, str(tmp_path / "sound.m4a"))
     run_ffmpeg("-i", str(clip), "-c", "copy", str(tmp_path / "whole.mkv"))
     matroska = (tmp_path / "whole.mkv").read_bytes()
-    damaged = bytearray(whole)
-    start = whole.index(b"mdat") + 2000
-    damaged[start : start + 4000] = bytes(4000)
+    film(tmp_path / "long.mp4", 4.0, "25", "160x120", ["-c:v", "libx264", "-bf", "0"])
+    damaged = bytearray((tmp_path / "long.mp4").read_bytes())
+    middle = (damaged.index(b"mdat") + damaged.index(b"moov")) // 2
+    damaged[middle : middle + 400] = np.random.default_rng(5).bytes(400)
     files = {
         "empty.mp4": (b"", "is empty (0 bytes)"),
         "text.mp4": (b"this is no film\n" * 100, "is no media file"),
@@ -320,18 +323,19 @@ def test_bad_inputs(clip, run, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("name", "size", "secs", "arguments"),
     [
-        ("dot.mkv", "1x1", 1.0, ["-c:v", "ffv1", "-pix_fmt", "yuv444p"]),
+        ("dot.mkv", "16x16", 1.0, ["-vf", "scale=1:1", "-c:v", "ffv1", "-pix_fmt", "yuv444p"]),
+        ("8k.mkv", "7680x4320", 0.08, ["-c:v", "mjpeg", "-pix_fmt", "yuvj420p"]),
         ("single.mp4", "64x48", 0.04, ["-c:v", "libx264"]),
         ("still.png", "64x48", 0.04, []),
     ],
 )
-def test_a_dot_and_a_single_picture_are_films_too(
+def test_a_dot_a_wall_and_a_single_picture_are_films_too(
     name, size, secs, arguments, run, tmp_path, capsys
 ):
     source = film(tmp_path / name, secs, "25", size, arguments)
     out = tmp_path / "out.wav"
     assert rendered(capsys, source, out=out, run=run) == (0, [str(out)], [])
-    assert len(sound_of(out)[0]) == (8000 if secs == 1 else 800)
+    assert len(sound_of(out)[0]) == (8000 if secs == 1 else 800)  # a frame of the run's 10 Hz
     if name != "still.png":
         assert rendered(capsys, source, out=tmp_path / "out.mkv", run=run)[0] == 0
         assert len(read_video(tmp_path / "out.mkv", SMALL)[0]) == round(secs * 25)
@@ -340,7 +344,7 @@ def test_a_dot_and_a_single_picture_are_films_too(
 def test_bad_outputs(clip, run, tmp_path, capsys):
     (tmp_path / "file").write_text("x")
     told = refused(capsys, clip, out=tmp_path / "file" / "out.wav", run=run)
-    assert "file" in told and "Not a directory" in told or "File exists" in told
+    assert "file" in told and ("Not a directory" in told or "File exists" in told)
     (tmp_path / "shut").mkdir(mode=0o500)
     if os.geteuid():
         told = refused(capsys, clip, out=tmp_path / "shut" / "out.wav", run=run)
@@ -366,8 +370,8 @@ def test_a_full_disk(clip, run, tmp_path, capsys, suffix, monkeypatch):
 
 
 def test_bad_runs(clip, tmp_path, capsys, monkeypatch):
-    out, monkey = tmp_path / "out.wav", monkeypatch
-    monkey.chdir(tmp_path)
+    out = tmp_path / "out.wav"
+    monkeypatch.chdir(tmp_path)
     assert "got no --run, and there is none under runs/" in refused(capsys, clip, out=out)
     told = refused(capsys, clip, out=out, run=tmp_path)
     assert "is no run (it has no config.json)" in told
@@ -380,18 +384,29 @@ def test_bad_runs(clip, tmp_path, capsys, monkeypatch):
         (config.read_text().replace('"sound"', '"noise"'), "config.json is damaged"),
         (config.read_text().replace('"autoencoder"', '"theremin"'), "kind 'theremin', which"),
         (config.read_text().replace('"hidden": 16', '"hidden": 17'), "do not fit the model"),
-        (config.read_text().replace("see-hear", "hear-see"), "makes pictures from sound"),
     ]:
         kept = config.read_text()
         config.write_text(content)
         assert message in refused(capsys, clip, out=out, run=run.directory)
         config.write_text(kept)
+    monkeypatch.setattr(render, "load_player", looking_the_other_way(load_player))
+    assert "makes pictures from sound" in refused(capsys, clip, out=out, run=run.directory)
+    monkeypatch.undo()
     variables = run.directory / "variables.safetensors"
     kept = variables.read_bytes()
     variables.write_bytes(kept[: len(kept) // 2])
     assert "variables.safetensors is damaged" in refused(capsys, clip, out=out, run=run.directory)
     variables.unlink()
     assert "variables.safetensors is missing" in refused(capsys, clip, out=out, run=run.directory)
+
+
+def looking_the_other_way(load):
+    def loaded(*arguments):
+        player = load(*arguments)
+        spec = replace(player.transducer.spec, direction="hear-see")
+        return replace(player, transducer=replace(player.transducer, spec=spec))
+
+    return loaded
 
 
 def test_options_out_of_range(clip, run, tmp_path, capsys):
@@ -427,8 +442,6 @@ class Terminal(io.StringIO):
 def test_the_progress_bar_bears_any_length_that_a_file_claims(
     clip, run, tmp_path, monkeypatch, claimed
 ):
-    from dataclasses import replace
-
     screen = Terminal()
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setattr(render, "probe", lambda path: replace(probe(path), duration_secs=claimed))
@@ -474,10 +487,6 @@ def test_ctrl_c_leaves_nothing_half_written(run, tmp_path):
 
 def test_what_is_rendered_has_no_seam_between_chunks(run, tmp_path, capsys):
     """Long enough for several chunks of frames and of sound, against one chunk of each."""
-    from wyh.transducers.kinds import load_player
-    from wyh.transducers.offline import sonify
-    from wyh.windows import on_grid
-
     source = film(tmp_path / "a.mp4", 15.0)
     rendered(capsys, source, out=tmp_path / "a.wav", run=run)
     player = load_player(load_run(run))

@@ -57,8 +57,8 @@ def test_preparing_an_hour_takes_little_memory(hour, tmp_path):
     dataset = open_dataset(tmp_path / "data")
     frames = HOUR_SECS * 24
     assert dataset.count("test") == frames // 5
-    # Each of the 720 held-out seconds has a guard of 6 frames on both sides. Joined, the pieces last
-    # a little longer than an hour: at most a frame a piece.
+    # Each of the 720 held-out seconds has a guard of 6 frames on both sides. Joined, the pieces
+    # last a little longer than an hour: at most a frame a piece.
     least = frames - frames // 5 - 720 * 12
     assert least <= dataset.count("train") <= least + 6 + 120
 

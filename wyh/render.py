@@ -65,7 +65,7 @@ def main(config: Config) -> None:
         except WyhError as error:
             failed[source] = error
     if len(failed) == len(jobs):
-        more = f" (and {len(failed) - 1} more files)" if len(failed) > 1 else ""
+        more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
         raise WyhError(f"{next(iter(failed.values()))}{more}")
     for reason in failed.values():
         print(f"left out: {reason}", file=sys.stderr)

@@ -10,6 +10,7 @@ longer than the buffer allows, then takes an older one, whose age simply grows. 
 cannot keep up, pictures are left out first: sound is never late for them.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -159,11 +160,16 @@ class Live:
     def _look(self, source: FrameSource, sink: Sink) -> None:
         carry, _ = self._carries()
         tick, seen, shown = 0, -1, 0
+        shot: Shot | None = None
         while self._clock.sleep_until(at := float(tick / self._frame_rate)):
             self._wait_for_sound(at)
             if self._is_over(source, tick, at):
+                assert self._end is not None
+                tick = self._spec.frame_tick_at(max(self._end, 1) - 1) + 1
                 break
-            shot = source.newest(at)
+            shot, before = source.newest(at), shot
+            if before is not None and tick > shown:  # ticks that were left out kept the picture
+                sink.show(before.pixels, tick - shown)
             begin = time.perf_counter()
             low = self.ring.written and self.ring.fill < LOW_WATER * self._buffer_secs * self._rate
             if not (low and self._clock.secs() > self._buffer_secs):
@@ -186,8 +192,10 @@ class Live:
                 self._leave_out(late - following)
                 following = late
                 self._controls.publish(following - 1, None)
-            sink.show(shot.pixels, following - shown)
-            tick = shown = following
+            sink.show(shot.pixels, 1)
+            shown, tick = tick + 1, following
+        if shot is not None and tick > shown:
+            sink.show(shot.pixels, tick - shown)
 
     def _wait_for_sound(self, at: float) -> None:
         """Do not look on and on while a sink that blocks holds up the sound."""
@@ -198,7 +206,9 @@ class Live:
         if tick == 0:
             return False
         if source.is_over(at):
-            end = samples_of(tick, self._spec)
+            length = source.length_secs
+            last = tick if length is None else math.ceil(length * self._frame_rate)
+            end = samples_of(min(tick, max(1, last)), self._spec)
             end = end if self._end is None else min(end, self._end)
         elif self._end is not None and at >= self._end / self._rate:
             end = self._end

@@ -6,7 +6,7 @@ These have no clock of their own: the loop's software clock hands them each bloc
 import os
 import sys
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -21,6 +21,7 @@ _MOVIES = (".mp4", ".m4v", ".mov", ".mkv")
 _MOVIE_PIXELS = 512  # the model's small pictures are written at least about this large
 
 
+@runtime_checkable
 class Sink(Protocol):
     """Takes the sound of a stream from its first sample on, and the picture of each frame tick.
 

@@ -97,10 +97,15 @@ class FrameSource:
 
     def is_over(self, at_secs: float) -> bool:
         """Whether all pictures have been shown for as long as they last."""
+        if not self._ended:
+            return False
+        return (self.length_secs or 0.0) <= at_secs
+
+    @property
+    def length_secs(self) -> float | None:
+        """How long all pictures last, once they have come; None before, or without times."""
         with self._news:
-            if not self._ended:
-                return False
-            return not self._paced or at_secs >= self._length - TOLERANCE_SECS
+            return max(0.0, self._length - TOLERANCE_SECS) if self._ended and self._paced else None
 
     def close(self) -> None:
         """Stop."""

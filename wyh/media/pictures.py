@@ -20,7 +20,7 @@ from wyh.specs import VideoSpec
 _LEVEL = re.compile(r"(?:^|(?<=\] ))\[(error|fatal|panic|warning|info|verbose)\] ")
 _FILM = re.compile(r"^  Duration: \d")
 _NO_PTS = -(2**63)
-_STAMP = re.compile(r"^@picture (-?\d+) (-?\d+)/(\d+)$")
+_STAMP = re.compile(r"@picture (-?\d+) (-?\d+)/(\d+)$")
 
 
 class Picture(NamedTuple):
@@ -92,7 +92,7 @@ class PictureStream:
 
     def _hear(self, line: str) -> bool:
         """Take a line of stderr, in the draining thread; an empty one is the last."""
-        if stamp := _STAMP.match(line):
+        if stamp := _STAMP.search(line):  # another thread of ffmpeg may have begun the line
             ticks, over, under = map(int, stamp.groups())
             self._heard = float("nan") if ticks == _NO_PTS else ticks * over / under
             self._begin = self._heard if self._begin is None else self._begin

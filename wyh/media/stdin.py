@@ -24,7 +24,7 @@ def y4m_frame_bytes(header: bytes) -> int | None:
     """
     words = header.decode("ascii", "replace").split()
     tags = {word[0]: word[1:] for word in words[1:]}
-    if words[:1] != ["YUV4MPEG2"] or not (tags.get("W", "") + tags.get("H", "")).isdecimal():
+    if words[:1] != ["YUV4MPEG2"] or not all(tags.get(t, "").isdecimal() for t in "WH"):
         return None
     width, height = int(tags["W"]), int(tags["H"])
     colours = tags.get("C", "420")
