@@ -266,7 +266,7 @@ def main(config: Config) -> None:
         params = params_of(config.init_from, params)
     elif config.sound.model.linear:
         params = principal_start(params, few.astype(np.float32) / 255, config.sound.model)
-    state = State(jnp.int32(0), params, make_optimizer(config).init(params))
+    state = State(jnp.int32(0), params, jax.jit(make_optimizer(config).init)(params))
 
     run = open_run(
         config.out or default_run_dir(KIND),

@@ -17,7 +17,7 @@ import pytest
 
 from wyh import parts, shards
 from wyh.dataset import Dataset, DataSpec, Recording, encode_window, open_dataset
-from wyh.models.autoencoder import Autoencoder, AutoencoderConfig
+from wyh.models.autoencoder import Autoencoder, AutoencoderConfig, encode
 from wyh.runs import BestMetric, Run, create_run, save_variables
 from wyh.specs import AudioSpec, VideoSpec
 from wyh.synths.noise import NoiseConfig
@@ -64,8 +64,13 @@ def brightness_follower(config: SonifierConfig, video: VideoSpec) -> dict[str, A
     """
     variables = jax.tree.map(np.zeros_like, untrained(config, video))
     encoder = variables["params"]["encoder"]
-    encoder["linear"]["kernel"][:] = 30 / np.prod(video.shape)
-    encoder["last"]["bias"][:] = -15.0
+    kernel, bias = encoder["linear"]["kernel"], encoder["last"]["bias"]
+    kernel[:] = 1 / np.prod(video.shape)
+    black = np.zeros((1, *video.shape), np.float32)
+    code = encode(Autoencoder(config.model, video.shape), variables["params"], black)
+    begin = float(jax.scipy.special.logit(code[0, 0]))  # one less than white's
+    kernel *= 30
+    bias[:] = -15 - 30 * begin
     return variables | {"gain_db": np.float32(-20.0)}
 
 

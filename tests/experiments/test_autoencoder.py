@@ -15,6 +15,8 @@ from experiments.autoencoder import (
     PRESETS,
     Config,
     State,
+    decode_jit,
+    encode_jit,
     loss_fn,
     main,
     make_model,
@@ -25,7 +27,7 @@ from experiments.autoencoder import (
 from tests.conftest import TINY_SYNTH, make_dataset, untrained
 from wyh import cli, knobs
 from wyh.losses import uniformity
-from wyh.models.autoencoder import as_picture, decode, encode
+from wyh.models.autoencoder import as_picture
 from wyh.plain import from_plain
 from wyh.runs import load_run, load_variables
 from wyh.signal.levels import integrated_loudness
@@ -98,8 +100,7 @@ def trained(sets, tmp_path_factory):
 def begun(config, size, seed=0):
     model = make_model(config, VideoSpec(as_rate(10), size, size))
     params = untrained(config.sound, VideoSpec(as_rate(10), size, size), seed)["params"]
-    params = jax.tree.map(jnp.asarray, params)
-    return model, State(jnp.int32(0), params, make_optimizer(config).init(params))
+    return model, State(jnp.int32(0), params, jax.jit(make_optimizer(config).init)(params))
 
 
 def test_the_presets_are_the_seeds_and_ours():
@@ -117,8 +118,8 @@ def test_the_loss_is_mse_and_weighted_uniformity(rng, key):
     pictures = jnp.asarray(rng.random((8, 64, 64, 3)), jnp.float32)
     loss = jax.jit(partial(loss_fn, model=model, config=config))
     total, parts = loss(state.params, pictures, key)
-    code = encode(model, state.params, pictures)
-    mse = np.mean((decode(model, state.params, code) - pictures) ** 2)
+    code = encode_jit(model, state.params, pictures)
+    mse = np.mean((np.asarray(decode_jit(model, state.params, code)) - pictures) ** 2)
     assert parts["mse"] == pytest.approx(float(mse), rel=1e-5)
     assert parts["uniformity"] == pytest.approx(float(uniformity(code)), rel=1e-5)
     assert total == parts["total"] == pytest.approx(float(mse + 0.3 * uniformity(code)), rel=1e-5)
@@ -234,7 +235,7 @@ def test_what_is_played_is_as_loud_as_asked(rng):
     model, state = begun(config, 16)
     frames = moving_bars(50, 16)
     variables = playable(state, frames, model, config)
-    code = encode(model, state.params, as_picture(frames))
+    code = encode_jit(model, state.params, as_picture(frames))
     level = NoiseSynth(TINY_SYNTH, 8).loudness(autoencoder.amplitudes(code, config.sound))
     assert level + variables["gain_db"] == pytest.approx(-30, abs=1e-3)
 

@@ -76,7 +76,7 @@ class Encoder(nn.Module):
         padded = c.code_size + 2 * c.smoothing
         logits = nn.Dense(padded, kernel_init=_INIT, name="last")(x)
         if c.linear:
-            flat = picture.reshape(picture.shape[0], -1)
+            flat = picture.reshape(picture.shape[0], -1) - _GREY
             logits += nn.Dense(padded, use_bias=False, kernel_init=_INIT, name="linear")(flat)
         return nn.sigmoid(smooth(logits, c.smoothing))
 
@@ -175,9 +175,11 @@ def principal_start(
 ) -> Any:
     """Parameters that begin as principal component analysis, the network adding nothing yet.
 
-    The linear path takes the pictures' first components, scaled so that the sigmoid makes normally
-    distributed ones about uniform, and undoes the smoothing; the decoder's turns them back. What
-    training then adds can only help.
+    Each value of the code is a mixture of all components. They are laid along the code as the waves
+    of a cosine transform, the strong ones as slow waves: so neighbours say similar things, every
+    value is used, and what smoothing takes away is the weakest. The sigmoid makes the mixtures,
+    which are about normal, about uniform. The decoder's linear path is ridge regression back to the
+    pictures, from logits that are heard with some noise.
 
     Args:
       params: of `Autoencoder.init`, with a linear path.
@@ -194,20 +196,27 @@ def principal_start(
     variance, mixing = np.linalg.eigh(flat @ flat.T / len(flat))
     spread = np.sqrt(np.maximum(variance[::-1], 0))
     size = config.code_size
-    # Values for which the pictures do not differ enough, or are too few, start unused.
+    # Components that the pictures do not have, being too alike or too few, have no wave.
     known = min(size, int(np.sum(spread > _LEAST)))
     components = mixing.T[::-1][:known] @ flat
     components /= np.linalg.norm(components, axis=1, keepdims=True)
-    components = np.pad(components, ((0, size - known), (0, 0)))
-    spread = np.pad(spread[:known], (0, size - known), constant_values=1)
+    place = (np.arange(size) + 0.5)[:, None] * np.arange(known)
+    waves = np.cos(np.pi / size * place)
+    waves[:, :1] /= np.sqrt(2)  # else they would not be orthonormal, but for a common factor
+    waves *= spread[:known] ** (_STRENGTH - 1)
+    mixtures = waves @ components
+    loudness = np.sqrt(np.sum((waves * spread[:known]) ** 2, axis=1, keepdims=True))
+    mixtures *= _TO_UNIFORM / np.maximum(loudness, _LEAST)
     smoothing = np.asarray(smooth(jnp.eye(size + 2 * config.smoothing), config.smoothing))
-    encode = (components / spread[:, None] * _TO_UNIFORM).T @ np.linalg.pinv(smoothing)
-    decode = components * spread[:, None] / _TO_UNIFORM
+    encode = mixtures.T @ np.linalg.pinv(smoothing, rcond=_LEAST_WAVE)
+    logits = flat @ encode @ smoothing
+    noise = _HEARD_NOISE**2 * len(flat) * np.eye(size)
+    decode = np.linalg.solve(logits.T @ logits + noise, logits.T @ flat)
     encoder, decoder = dict(params["encoder"]), dict(params["decoder"])
     encoder["linear"] = {"kernel": encode.astype(np.float32)}
     encoder["last"] = {
         "kernel": np.zeros_like(encoder["last"]["kernel"]),
-        "bias": -(mean @ encode).astype(np.float32),
+        "bias": ((_GREY - mean) @ encode).astype(np.float32),
     }
     decoder["linear"] = {"kernel": decode.astype(np.float32), "bias": mean.astype(np.float32)}
     decoder["last"] = {
@@ -220,7 +229,11 @@ def principal_start(
 _INIT = nn.initializers.glorot_uniform()
 _LEAST = 1e-3  # std of a component: less is rounding, a grey level of one value has 4e-3
 _EDGE = 0.003  # codes nearer to 0 or 1 than this count as this
+_GREY = 0.5  # taken off for the linear path: small sums are exact ones
 _TO_UNIFORM = 1.7  # sigmoid(1.7 z) is within 0.01 of the normal distribution function
+_STRENGTH = 0.75  # how far strong components stay stronger: 0 makes all equal, 1 keeps them
+_LEAST_WAVE = 0.05  # waves that smoothing leaves less of are not restored
+_HEARD_NOISE = 0.15  # of a logit: about 0.03 of a code value in the middle of its range
 
 
 def as_picture(
