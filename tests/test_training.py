@@ -62,7 +62,7 @@ def batch_at(step: int, size: int = BATCH) -> dict[str, np.ndarray]:
 
 
 def loss_fn(params, batch, key):
-    hidden = jnp.tanh(batch["x"] @ params["hidden"]["kernel"] + params["hidden"]["bias"])
+    hidden = jnp.tanh(batch["x"] @ params["hidden"]["kernel"] + params["hidden"]["bias"][None])
     noise = 1 + 0.1 * jax.random.normal(key)  # so that keys matter
     return jnp.mean((noise * hidden @ params["out"]["kernel"] - batch["y"]) ** 2)
 
@@ -117,7 +117,9 @@ def child(*arguments: dict[str, Any], devices: int = 1) -> tuple[int, str]:
     flags = f"--xla_force_host_platform_device_count={devices}"
     processes = [
         subprocess.Popen(
-            [sys.executable, __file__, json.dumps(given)],
+            # As a module: as a file, tests/signal would stand for Python's own.
+            [sys.executable, "-m", "tests.test_training", json.dumps(given)],
+            cwd=Path(__file__).parents[1],
             env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -385,6 +387,7 @@ def full_disk(most: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
+@pytest.mark.filterwarnings("ignore:Error writing persistent compilation cache")
 def test_a_full_disk_is_one_line(tmp_path):
     with full_disk(20_000), pytest.raises(WyhError, match=r"cannot write .*free some") as error:
         train(tmp_path / "run", ballast=10_000)

@@ -260,11 +260,14 @@ def test_a_full_disk_is_one_line_and_status_2(tmp_path, workers):
         make_video(tmp_path / f"{name}.mkv", secs=2)
     out = tmp_path / "set"
 
-    def small_files():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-
     arguments = [tmp_path, "--out", out, "--workers", workers]
-    told = run(*arguments, preexec_fn=small_files)
+    # Set here, for the child to inherit: a function between fork and exec suits no threads.
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        told = run(*arguments)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert told.returncode == 2, told.stderr
     (line,) = told.stderr.splitlines()
     assert "File too large; mend that and run it again" in line
