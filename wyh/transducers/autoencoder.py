@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PRNGKeyArray, UInt8
 
-from wyh.models.autoencoder import Autoencoder, AutoencoderConfig, as_picture, decode, encode
+from wyh.models.autoencoder import Autoencoder, AutoencoderConfig, as_picture, encode
 from wyh.specs import AudioSpec, StreamSpec, VideoSpec
 from wyh.synths.noise import NoiseCarry, NoiseConfig, NoiseSynth
 from wyh.transducers.protocol import Magnitudes, Transducer, Variables
@@ -95,11 +95,3 @@ def sonifier(config: SonifierConfig, video: VideoSpec) -> Transducer:
         return synth.emit_many(carry, amplitude, variables["gain_db"], knobs, keys)
 
     return Transducer(stream_spec(config, video), init, observe_many, emit_many)
-
-
-def decode_pictures(
-    variables: Variables, code: Float[Array, "batch code"], config: SonifierConfig, video: VideoSpec
-) -> Float[Array, "batch height width channel"]:
-    """What the code still knows, as pictures in [0, 1]."""
-    model = Autoencoder(config.model, video.shape)
-    return jnp.clip(decode(model, variables["params"], code), 0.0, 1.0)
