@@ -53,7 +53,7 @@ def ours(config: Config) -> Any:
     state = experiment.State(jnp.int32(0), params, experiment.make_optimizer(config).init(params))
     state = jax.device_put(state, everywhere)
 
-    @functools.partial(jax.jit, donate_argnums=0, out_shardings=everywhere)
+    @functools.partial(jax.jit, out_shardings=everywhere)
     def step(state: Any, frames: Any) -> Any:
         key = jax.random.fold_in(jax.random.key(0), state.step)
         return experiment.train_step(state, frames, key, model=model, config=config)

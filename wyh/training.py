@@ -131,7 +131,9 @@ def fit(
         key = jax.random.fold_in(jax.random.key(options.seed), state.step)
         return train_step(state, batch, key)
 
-    step_fn = jax.jit(keyed_step, donate_argnums=0, out_shardings=everywhere)
+    # A CPU has memory to spare, and a step that may not write in place took 27 ms instead of 45.
+    donated = () if jax.default_backend() == "cpu" else (0,)
+    step_fn = jax.jit(keyed_step, donate_argnums=donated, out_shardings=everywhere)
     best: dict[str, Any] = {"value": None, "step": None}
     pending: list[dict[str, Any]] = []  # metrics of the steps since the last line, on the device
     secs = 0.0
