@@ -305,18 +305,3 @@ def test_the_index_names_no_folder_of_this_machine(clip, tmp_path):
     told = json.dumps(json.loads((tmp_path / "wyh.json").read_text()))
     assert str(clip.parent) not in told
     assert str(tmp_path) not in (tmp_path / "dataset_info.json").read_text()
-
-
-@pytest.mark.soak
-def test_an_hour_of_footage_in_constant_memory(clip, tmp_path):
-    footage = tmp_path / "hour.mkv"
-    run_ffmpeg("-stream_loop", 599, "-i", clip, "-c", "copy", footage)
-    # The largest of this process's children so far: ffmpeg and the command itself.
-    told = run(footage, "--out", tmp_path / "set")
-    assert told.returncode == 0, told.stderr
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 500_000  # KiB
-    dataset = open_dataset(tmp_path / "set")
-    assert dataset.count("test") == 720 * 24
-    assert abs(dataset.count("train") - (86_400 - 720 * 24 - 1439 * 6)) <= 24
-    assert max(shard.bytes for shard in dataset.shards["train"]) <= 256 << 20
-    assert len(dataset.shards["train"]) > 1
