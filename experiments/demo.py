@@ -8,7 +8,6 @@ training to an .mp4 with their sound. About 3 minutes on 2 cores.
 
 import sys
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +21,12 @@ from wyh.cli import run as run_command
 from wyh.media.decode import open_video
 from wyh.media.encode import MovieWriter
 from wyh.runs import default_run_dir, load_run
-from wyh.specs import VideoSpec
+from wyh.specs import AudioSpec, VideoSpec
 from wyh.transducers.kinds import Player, load_player
 from wyh.transducers.offline import sonify
-from wyh.windows import on_grid
+from wyh.windows import WindowSpec, block_split, on_grid
 
-HOLDOUT = 5  # the last of every so many seconds is held out, as data_prep.video does
+HOLDOUT = 5  # the last of every so many seconds is held out
 
 
 @dataclass(frozen=True)
@@ -78,8 +77,9 @@ def held_out(video: VideoSpec) -> np.ndarray:
     """Frames of the held-out seconds, `uint8 [frames, height, width, channel]`."""
     with open_video(SAMPLE, video) as reader:
         frames = np.concatenate(list(on_grid(reader, video.frame_rate)))
-    second = [int(Fraction(tick) / video.frame_rate) for tick in range(len(frames))]
-    return frames[np.array(second) % HOLDOUT == HOLDOUT - 1]
+    window = WindowSpec(video.frame_rate, AudioSpec().sample_rate)
+    splits = [block_split(tick, window, HOLDOUT) for tick in range(len(frames))]
+    return frames[np.array(splits) == "test"]
 
 
 def say(line: str) -> None:

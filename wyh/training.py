@@ -124,7 +124,7 @@ def fit(
     mesh = Mesh(jax.devices(), ("data",))
     everywhere = _placed(mesh)
     writes = jax.process_index() == 0
-    # A copy, as the first step donates it; jnp.array also makes weak types strong.
+    # A copy, as a step may donate it; jnp.array also makes weak types strong.
     state = jax.device_put(jax.tree.map(jnp.array, state), everywhere)
 
     def keyed_step(state: State, batch: Batch) -> tuple[State, dict[str, Any]]:

@@ -94,4 +94,5 @@ def sonifier(config: SonifierConfig, video: VideoSpec) -> Transducer:
         amplitude = controls.previous + (controls.value - controls.previous) * mix
         return synth.emit_many(carry, amplitude, variables["gain_db"], knobs, keys)
 
-    return Transducer(stream_spec(config, video), init, observe_many, emit_many)
+    needs = frozenset({"params", "gain_db"})
+    return Transducer(stream_spec(config, video), init, observe_many, emit_many, needs)

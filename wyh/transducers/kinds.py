@@ -33,7 +33,7 @@ def load_player(run: Run, checkpoint: str = "best", custom: str | None = None) -
     """
     make = transducer_of if custom is None else _function(custom)
     player = Player(run, make(run), _variables(run, checkpoint))
-    if custom is None and (missing := {"params", "gain_db"} - player.variables.keys()):
+    if missing := player.transducer.needs - player.variables.keys():
         lacking = ", ".join(sorted(missing))
         raise WyhError(f"{run.directory} is damaged: its variables lack {lacking}; copy it again")
     return player

@@ -51,12 +51,14 @@ class Transducer:
       emit_many: `(variables, carry_out, controls, ages_secs, knobs, keys) -> (carry_out, y)`;
         controls, ages and keys have one entry for each output tick. Sound comes back joined:
         `float32 [batch, time * block]`.
+      needs: names at the top of the variables, without which it cannot play.
     """
 
     spec: StreamSpec
     init: Callable[[Variables, PRNGKeyArray, int], tuple[Carry, Carry]]
     observe_many: Callable[..., tuple[Carry, Control]]
     emit_many: Callable[..., tuple[Carry, Array]]
+    needs: frozenset[str] = frozenset()
 
     def observe(
         self, variables: Variables, carry_in: Carry, x: Array, knobs: KnobValues, key: PRNGKeyArray
