@@ -15,12 +15,10 @@ import tyro
 from data_prep.given import SAMPLE
 from experiments.demo import held_out
 from wyh import knobs
-from wyh.models.autoencoder import Autoencoder, as_picture, decode, encode
-from wyh.plain import from_plain
+from wyh.metrics.heard import add_noise
 from wyh.runs import load_run
 from wyh.specs import VideoSpec
-from wyh.transducers.autoencoder import SonifierConfig
-from wyh.transducers.kinds import load_player
+from wyh.transducers.kinds import listener_of, load_player
 from wyh.transducers.offline import sonify
 
 
@@ -40,13 +38,12 @@ def main(options: Options) -> None:
     frames = held_out(spec.video)
     chosen = np.linspace(6, len(frames) - 7, options.columns).astype(int)
     shown = held_out(VideoSpec(spec.video.frame_rate, 180, 180))[chosen]
-    config = from_plain(SonifierConfig, player.run.config["sound"])
-    model = Autoencoder(config.model, spec.video.shape)
-    params = player.variables["params"]
-    known = np.clip(decode(model, params, encode(model, params, as_picture(frames[chosen]))), 0, 1)
     sound = np.concatenate(
         list(sonify(player.transducer, player.variables, [frames], knobs.defaults()))
     )
+    listener = listener_of(player)
+    noisy = add_noise(sound, 20.0, np.random.default_rng(0))
+    known = listener.pictures(player.variables, noisy, len(frames))[chosen]
 
     figure = plt.figure(figsize=(12, 5.2), facecolor="#101014")
     grid = figure.add_gridspec(3, options.columns, height_ratios=(1, 1, 1.5), hspace=0.06)
@@ -57,9 +54,9 @@ def main(options: Options) -> None:
             axes.set_axis_off()
     axes = figure.add_subplot(grid[2, :], facecolor="#101014")
     axes.specgram(
-        sound, NFFT=1024, noverlap=896, Fs=spec.audio.sample_rate, cmap="magma", vmin=-110, vmax=-55
+        sound, NFFT=1024, noverlap=896, Fs=spec.audio.sample_rate, cmap="magma", vmin=-100, vmax=-55
     )
-    axes.set_ylim(0, config.synth.high_hz)
+    axes.set_ylim(0, listener.sound.synth.high_hz)
     axes.set_xlabel(f"{SAMPLE.stem}: held-out seconds", color="#c8c8d0")
     axes.set_ylabel("Hz", color="#c8c8d0")
     axes.tick_params(colors="#c8c8d0")

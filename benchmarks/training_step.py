@@ -1,73 +1,92 @@
-"""One training step of each autoencoder preset against the same network in PyTorch.
+"""One training step of each preset's autoencoder against the same network in PyTorch.
 
     python -m benchmarks.training_step
 
-Needs the extra `wyh[bench]`. Two processes, one a framework, take turns with equal numbers of
-threads; the ratio is PyTorch's time over ours, in pairs, so that a noisy machine cancels out.
-PyTorch runs in both memory layouts and the faster counts.
+Needs the extra `wyh[bench]`. The pictures are decoded from the code, not from its sound: encoder,
+decoder, losses, augmentation and Adam, of the preset's own sizes. Each framework is a process of
+its own with as many threads as there are cores, and they take turns; the ratio is PyTorch's time
+over ours, in pairs. PyTorch runs in both memory layouts and the faster counts.
 """
 
 import functools
-import json
 import math
-import multiprocessing
 import statistics
-import time
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from typing import Any
 
-import tyro
-
+from benchmarks.inputs import need_torch
+from benchmarks.side_by_side import Repeated, Row, compared, cores, interleave, processes, show
 from experiments.autoencoder import PRESETS, Config
+from wyh.cli import run as run_command
+
+LAYOUTS = ("PyTorch", "PyTorch channels_last")
 
 
 @dataclass(frozen=True)
 class Options:
     """Time training steps in turn."""
 
-    rounds: int = 9  # pairs of measurements
+    rounds: int = 9  # of measurements in turn
     steps: int = 10  # of each measurement
-    batch_size: int = 64
 
 
-def ours(config: Config) -> Any:
-    """A function that runs n steps and waits for them."""
+def ours(config: Config) -> Repeated:
+    """Steps on the parts of `wyh` that the experiment is made of."""
     import jax
     import jax.numpy as jnp
     import numpy as np
+    import optax
 
-    from experiments import autoencoder as experiment
-    from wyh.models.autoencoder import Autoencoder
+    from wyh.augment import move_camera, turn_light
+    from wyh.losses import mean_squared_error, uniformity
+    from wyh.models.autoencoder import Autoencoder, as_picture, decode, encode
     from wyh.training import split_processor
 
     split_processor(config.cpu_devices, config.batch_size)
     mesh = jax.sharding.Mesh(jax.devices(), ("data",))
     everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
     shared = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("data"))
-    model = Autoencoder(config.sound.model, (64, 64, 3))
+    model, optimizer = (
+        Autoencoder(config.sound.model, (64, 64, 3)),
+        optax.adam(config.learning_rate),
+    )
     shape = (config.batch_size, 64, 64, 3)
     drawn = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     frames = jax.device_put(drawn, shared)
     params = jax.jit(model.init)(jax.random.key(0), jnp.zeros((1, 64, 64, 3)))["params"]
-    state = experiment.State(jnp.int32(0), params, experiment.make_optimizer(config).init(params))
-    state = jax.device_put(state, everywhere)
+    state = jax.device_put((jnp.int32(0), params, optimizer.init(params)), everywhere)
+
+    def loss_fn(params: Any, pictures: Any, key: Any) -> Any:
+        code = encode(model, params, pictures)
+        heard = code
+        if config.code_noise:
+            heard = code + config.code_noise * jax.random.normal(key, code.shape)
+        missed = mean_squared_error(decode(model, params, heard), pictures)
+        return missed + config.uniformity * uniformity(code)
 
     @functools.partial(jax.jit, out_shardings=everywhere)
     def step(state: Any, frames: Any) -> Any:
-        key = jax.random.fold_in(jax.random.key(0), state.step)
-        return experiment.train_step(state, frames, key, model=model, config=config)
+        number, params, opt_state = state
+        keys = jax.random.split(jax.random.fold_in(jax.random.key(0), number), 3)
+        pictures = as_picture(frames)
+        if config.camera:
+            pictures = move_camera(pictures, keys[0], config.camera)
+        if config.light:
+            pictures = turn_light(pictures, keys[1], config.light)
+        grads = jax.grad(loss_fn)(params, pictures, keys[2])
+        updates, opt_state = optimizer.update(grads, opt_state)
+        return number + 1, optax.apply_updates(params, updates), opt_state
 
     def run(count: int) -> None:
         nonlocal state
         for _ in range(count):
-            state, metrics = step(state, frames)
-        jax.block_until_ready(metrics)
+            state = step(state, frames)
+        jax.block_until_ready(state)
 
     return run
 
 
-def theirs(config: Config, channels_last: bool) -> Any:
+def theirs(config: Config, channels_last: bool) -> Repeated:
     """The same in PyTorch: network, smoothing, losses, augmentation by a crop, Adam."""
     import torch
     from torch import nn
@@ -75,11 +94,14 @@ def theirs(config: Config, channels_last: bool) -> Any:
 
     sizes = config.sound.model
     torch.manual_seed(0)
+    torch.set_num_threads(cores())
     shrink = math.prod(sizes.strides)
     low = 64 // shrink
     padded = sizes.code_size + 2 * sizes.smoothing
 
     class Network(nn.Module):
+        taps: torch.Tensor
+
         def __init__(self) -> None:
             super().__init__()
             widths = (3, *sizes.widths)
@@ -128,7 +150,7 @@ def theirs(config: Config, channels_last: bool) -> Any:
                 y = y + self.linear_out(logits).reshape(y.shape)
             return y
 
-    network = Network()
+    network: Any = Network()
     frames = torch.randint(0, 256, (config.batch_size, 3, 64, 64), dtype=torch.uint8)
     if channels_last:
         network = network.to(memory_format=torch.channels_last)
@@ -159,7 +181,7 @@ def theirs(config: Config, channels_last: bool) -> Any:
             code = network.encode(x)
             spread = functional.mse_loss(code.flatten().sort().values, ideal)
             heard = code + config.code_noise * torch.randn_like(code) if config.code_noise else code
-            loss = functional.mse_loss(network.decode(heard), x) + config.uniformity * spread
+            loss: Any = functional.mse_loss(network.decode(heard), x) + config.uniformity * spread
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -167,49 +189,26 @@ def theirs(config: Config, channels_last: bool) -> Any:
     return run
 
 
-def worker(pipe: Connection, framework: str, config: Config) -> None:
-    """Time as many steps as asked for, until told 0."""
-    run = ours(config) if framework == "wyh" else theirs(config, framework.endswith("last"))
-    run(3)
-    pipe.send(0.0)
-    while steps := pipe.recv():
-        start = time.perf_counter()
-        run(steps)
-        pipe.send((time.perf_counter() - start) / steps)
-
-
-def compare(preset: str, options: Options) -> dict[str, Any]:
-    """Medians in ms, and the ratio of the faster PyTorch layout to ours, pair by pair."""
+def compare(preset: str, options: Options) -> Row:
+    """The ratio of the faster PyTorch layout to ours, pair by pair."""
     config = PRESETS[preset]
-    context = multiprocessing.get_context("spawn")
-    pipes = {}
-    for name in ("wyh", "torch", "torch channels_last"):
-        pipe, end = context.Pipe()
-        context.Process(target=worker, args=(end, name, config), daemon=True).start()
-        pipe.recv()
-        pipes[name] = pipe
-    took: dict[str, list[float]] = {name: [] for name in pipes}
-    for _ in range(options.rounds):
-        for name, pipe in pipes.items():
-            pipe.send(options.steps)
-            took[name].append(1000 * pipe.recv())
-    for pipe in pipes.values():
-        pipe.send(0)
-    best = min(("torch", "torch channels_last"), key=lambda name: statistics.median(took[name]))
-    ratios = [other / own for other, own in zip(took[best], took["wyh"], strict=True)]
-    return {
-        "preset": preset,
-        **{f"{name}_ms": round(statistics.median(times), 2) for name, times in took.items()},
-        "ratio": round(statistics.median(ratios), 3),
-        "ratio_range": [round(min(ratios), 3), round(max(ratios), 3)],
-    }
+    makers = {"wyh": functools.partial(ours, config)}
+    for layout in LAYOUTS:
+        makers[layout] = functools.partial(theirs, config, layout.endswith("last"))
+    with processes(makers, options.steps) as jobs:
+        took = interleave(jobs, options.rounds)
+    each = {name: [secs / options.steps for secs in times] for name, times in took.items()}
+    best = min(LAYOUTS, key=lambda name: statistics.median(each[name]))
+    what = f"training step of the network, {preset}, {config.batch_size} pictures"
+    return compared(what, each["wyh"], each[best], best, wanted=1.0)
 
 
 def main(options: Options) -> None:
-    """Print one JSON object a preset."""
+    """Print one row a preset."""
+    need_torch()
     for preset in PRESETS:
-        print(json.dumps(compare(preset, options)), flush=True)
+        show(compare(preset, options))
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Options))
+    run_command(main, Options, "python -m benchmarks.training_step")

@@ -4,20 +4,22 @@
     python -m experiments.autoencoder --data my_room.mp4       # your own footage, or photos
     python -m experiments.autoencoder --preset wyhiwys         # the seed's own sizes and loss
 
-On 2 cores `default` takes about 70 s and `wyhiwys` about 4 minutes. Expect on the bundled film:
+On 2 cores `default` takes about 3 minutes and `wyhiwys` about 6. Expect on the bundled film:
 
-    default   val_gain_db 6 or more: decoded pictures of seconds kept out of training, against the
-              mean picture; it begins as PCA, so it is usable from the first seconds
+    default   val_heard_db 7 or more: pictures that a listener recovers from the *sound*, mixed with
+              noise, against the mean picture, of seconds kept out of training; it begins as
+              principal components, so it is usable from the first seconds
     wyhiwys   total (the seed's training loss) 0.00745 or less
 
-Then: `python -m wyh.render FILM.mp4 --out heard.mp4`, or `python -m wyh.live --source FILM.mp4`.
+Then: `python -m wyh.render FILM.mp4 --out heard.mp4`, `python -m wyh.live --source FILM.mp4`, or
+`python -m wyh.report`, which tells what the sound knows.
 """
 
 import sys
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -27,33 +29,30 @@ import tyro
 from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt8
 
 from data_prep.given import open_data
-from wyh import knobs
-from wyh.augment import move_camera, turn_light
+from wyh.augment import AugmentConfig, augmented
 from wyh.cli import run as run_command
 from wyh.earlier import config_as_begun, params_of
-from wyh.errors import check_range
+from wyh.errors import WyhError, check_range
 from wyh.frames import FrameBank, shuffled, thinned
-from wyh.journal import Summaries
 from wyh.losses import mean_squared_error, uniformity
-from wyh.metrics.codes import dead_values, ks_to_uniform
-from wyh.metrics.pictures import gain_db
-from wyh.models.autoencoder import (
-    Autoencoder,
-    AutoencoderConfig,
-    as_picture,
-    decode,
-    encode,
-    principal_start,
-)
+from wyh.models.autoencoder import AutoencoderConfig, as_picture, decode, encode
+from wyh.models.listener import ListenerConfig
+from wyh.natural import wave_strengths
+from wyh.optimizers import Schedule, adam_by_part
+from wyh.principal import principal_start
 from wyh.runs import BestMetric, default_run_dir
-from wyh.specs import Fit, VideoSpec, as_rate
-from wyh.synths.noise import NoiseConfig, NoiseSynth
+from wyh.specs import Fit, as_rate
+from wyh.synths.noise import NoiseConfig
 from wyh.training import FitOptions, fit, open_run, split_processor
-from wyh.transducers.autoencoder import SonifierConfig, amplitudes, sonifier
-from wyh.transducers.offline import sonify
-from wyh.transducers.protocol import Transducer
+from wyh.transducers.autoencoder import SonifierConfig, sonifier
+from wyh.transducers.listener import Listener
+from wyh.transducers.loop import RoomConfig, heard_codes
+from wyh.transducers.tuning import tuned
+from wyh.validation import Heldout, figures_of, summaries_of
 
 KIND = "autoencoder"
+INNER = 4  # frames of a film in a batch, beside one at either end that the sound glides from
+MISHEARD = 0.1  # weight of the error of the codes heard, which keeps them codes
 MEMORY_BYTES = 256 << 20  # of the pictures that are evaluated together, as float32
 
 
@@ -75,21 +74,27 @@ class Config:
 
     batch_size: int = 64
     cpu_devices: int = 1  # that the processor counts as, each with its share of a batch; 0: a core
-    learning_rate: float = 1e-3  # of Adam
-    schedule: Literal["cosine", "constant"] = "cosine"  # cosine warms up and ends near 0
-    uniformity: float = 0.01  # weight of the penalty that spreads the codes over [0, 1]
-    code_noise: float = 0.03  # added to codes in training (std): sound is never heard exactly
-    camera: float = 0.1  # augmentation: zoom up to this much, and the shift that leaves free
-    light: float = 0.15  # augmentation: brightness and tint, up to this much
+    learning_rate: float = 3e-4  # of Adam, 0 to 1
+    linear_rate: float = 1e-5  # of Adam for the linear paths, 0 to 1
+    listener_rate: float = 3e-3  # of Adam for the listener, 0 to 1
+    schedule: Schedule = "cosine"  # of the rates: cosine or constant
+    uniformity: float = 0.5  # weight of the penalty that spreads the codes over [0, 1]
+    by_sound: bool = True  # the loss is of pictures heard; else of pictures decoded from the code
+    code_noise: float = 0.0  # added to codes that are decoded in training (std)
+    room: RoomConfig = field(default_factory=RoomConfig)
+    listener: ListenerConfig = field(default_factory=ListenerConfig)
+    augment: Annotated[AugmentConfig, tyro.conf.arg(name="")] = field(default_factory=AugmentConfig)
     fit: Annotated[FitOptions, tyro.conf.arg(name="")] = field(
-        default_factory=lambda: FitOptions(steps=1500, evaluate_every=250)
+        default_factory=lambda: FitOptions(steps=600, evaluate_every=100)
     )
 
     def __post_init__(self) -> None:
         check_range("loudness_lufs", self.loudness_lufs, -60, -10)
         check_range("batch_size", self.batch_size, 1, 65536)
         check_range("cpu_devices", self.cpu_devices, 0, 1024)
-        for name in ("learning_rate", "uniformity", "code_noise", "camera", "light"):
+        if self.batch_size % INNER:
+            raise WyhError(f"got a batch_size of {self.batch_size}, wanted a multiple of {INNER}")
+        for name in ("learning_rate", "linear_rate", "listener_rate", "uniformity", "code_noise"):
             check_range(name, getattr(self, name), 0, 1)
 
 
@@ -112,11 +117,12 @@ PRESETS = {
             ),
             loudness="linear",
         ),
+        learning_rate=1e-3,
         schedule="constant",
         cpu_devices=0,  # its small convolutions use one core each
-        code_noise=0.0,
-        camera=0.0,
-        light=0.0,
+        uniformity=0.01,
+        by_sound=False,
+        augment=AugmentConfig(camera=0.0, light=0.0, unseen=0.0),
         fit=FitOptions(steps=10_000, evaluate_every=1000, save_every=1000),
     ),
 }
@@ -126,120 +132,83 @@ class State(NamedTuple):
     """What training changes."""
 
     step: Int[Array, ""]
-    params: Any
+    params: Any  # of the autoencoder
+    listener: Any  # of the net that hears codes in their sound
     opt_state: Any
 
 
-Batch = UInt8[Array, "batch height width channel"]
-
-encode_jit = jax.jit(encode, static_argnums=0)
-decode_jit = jax.jit(decode, static_argnums=0)
-
-
-def make_model(config: Config, video: VideoSpec) -> Autoencoder:
-    """The model for pictures of this size."""
-    config.sound.model.check(video.height, video.width)
-    return Autoencoder(config.sound.model, video.shape)
+Films = UInt8[Array, "batch time height width channel"]
 
 
 def make_optimizer(config: Config) -> optax.GradientTransformation:
-    """Adam, at a constant rate or warmed up and brought down."""
-    if config.schedule == "constant":
-        return optax.adam(config.learning_rate)
-    steps = config.fit.steps
-    rate = optax.warmup_cosine_decay_schedule(
-        0.0, config.learning_rate, min(100, steps // 10), steps, config.learning_rate / 50
+    """Adam for the autoencoder and for the listener, at rates of their own."""
+    rates = {
+        "network": config.learning_rate,
+        "linear": config.linear_rate,
+        "listener": config.listener_rate,
+    }
+    return adam_by_part(rates, trained_as, config.schedule, config.fit.steps)
+
+
+def trained_as(trained: tuple[Any, Any]) -> tuple[Any, Any]:
+    """Which rate is whose: a linear path has so many inputs that a small step goes far."""
+    params, listener = trained
+    names = jax.tree_util.tree_map_with_path(
+        lambda path, _: "linear" if "linear" in jax.tree_util.keystr(path) else "network", params
     )
-    return optax.adam(rate)
+    return names, jax.tree.map(lambda _: "listener", listener)
 
 
 def loss_fn(
-    params: Any,
-    pictures: Float[Array, "batch height width channel"],
+    trained: tuple[Any, Any],
+    films: Float[Array, "batch time height width channel"],
     key: PRNGKeyArray,
-    model: Autoencoder,
+    listener: Listener,
     config: Config,
 ) -> tuple[Float[Array, ""], dict[str, Array]]:
-    """MSE of the decoded pictures + weight * uniformity of the codes; the parts by name."""
-    code = encode(model, params, pictures)
-    heard = code
-    if config.code_noise:
-        heard = code + config.code_noise * jax.random.normal(key, code.shape)
-    decoded = decode(model, params, heard)
-    parts = {"mse": mean_squared_error(decoded, pictures), "uniformity": uniformity(code)}
-    total = parts["mse"] + config.uniformity * parts["uniformity"]
-    return total, parts | {"total": total}
+    """MSE of the pictures, heard or decoded, + weight * uniformity of the codes; parts by name."""
+    params, listener_params = trained
+    model, shape = listener.model, films.shape
+    sound_key, noise_key = jax.random.split(key)
+    codes = encode(model, params, films.reshape(-1, *shape[2:])).reshape(*shape[:2], -1)
+    played = codes if config.by_sound else jax.lax.stop_gradient(codes)
+    heard = heard_codes(listener, listener_params, played, sound_key, config.room)
+    code = codes[:, 1:-1].reshape(heard.shape)
+    pictures = films[:, 1:-1].reshape(-1, *shape[2:])
+    figures = {"uniformity": uniformity(code)}
+    noise = config.code_noise * jax.random.normal(noise_key, code.shape)
+    known = heard if config.by_sound else code + noise
+    figures["mse"] = mean_squared_error(decode(model, params, known), pictures)
+    figures["misheard"] = mean_squared_error(heard, jax.lax.stop_gradient(code))
+    figures["total"] = figures["mse"] + config.uniformity * figures["uniformity"]
+    return figures["total"] + MISHEARD * figures["misheard"], figures
 
 
 def train_step(
-    state: State, frames: Batch, key: PRNGKeyArray, *, model: Autoencoder, config: Config
-) -> tuple[State, dict[str, Array]]:
-    """One step of Adam on augmented frames."""
-    camera_key, light_key, noise_key = jax.random.split(key, 3)
-    pictures = as_picture(frames)
-    if config.camera:
-        pictures = move_camera(pictures, camera_key, config.camera)
-    if config.light:
-        pictures = turn_light(pictures, light_key, config.light)
-    gradient = jax.grad(loss_fn, has_aux=True)
-    grads, metrics = gradient(state.params, pictures, noise_key, model, config)
-    updates, opt_state = make_optimizer(config).update(grads, state.opt_state)
-    params = optax.apply_updates(state.params, updates)
-    return State(state.step + 1, params, opt_state), metrics
-
-
-def evaluate(
-    params: Any,
-    frames: UInt8[np.ndarray, "n height width channel"],
-    mean: Float[np.ndarray, "height width channel"],
-    model: Autoencoder,
-) -> dict[str, float]:
-    """Figures on held-out frames: what the decoded pictures keep, how the code is used."""
-    pictures = np.asarray(as_picture(frames))
-    code = encode_jit(model, params, pictures)
-    decoded = np.clip(decode_jit(model, params, code), 0, 1)
-    return {
-        "val_gain_db": gain_db(decoded, pictures, mean),
-        "val_ks": ks_to_uniform(np.asarray(code)),
-        "val_dead": float(dead_values(np.asarray(code))),
-    }
-
-
-def playable(
     state: State,
-    frames: UInt8[np.ndarray, "n height width channel"],
-    model: Autoencoder,
+    films: Films,
+    key: PRNGKeyArray,
+    *,
+    strengths: Float[np.ndarray, "channel waves waves"],
+    listener: Listener,
     config: Config,
-) -> dict[str, Any]:
-    """Variables of the sonifier, its level set by the loudness of these frames' sound."""
-    code = encode_jit(model, state.params, as_picture(frames))
-    synth = NoiseSynth(config.sound.synth, config.sound.model.code_size)
-    level = synth.loudness(amplitudes(code, config.sound))
-    return {"params": state.params, "gain_db": config.loudness_lufs - level}
-
-
-def summarize(
-    variables: dict[str, Any],
-    frames: UInt8[np.ndarray, "n height width channel"],
-    model: Autoencoder,
-    transducer: Transducer,
-) -> Summaries:
-    """For TensorBoard: frames above what their codes know, and their sound."""
-    shown = frames[:: max(1, len(frames) // 8)][:8]
-    code = encode_jit(model, variables["params"], as_picture(shown))
-    known = np.clip(decode_jit(model, variables["params"], code), 0, 1)
-    decoded = np.rint(known * 255).astype(np.uint8)
-    rows = [np.concatenate(list(row), axis=1) for row in (shown, decoded)]
-    sound = np.concatenate(list(sonify(transducer, variables, [frames[:240]], knobs.defaults())))
-    rate = transducer.spec.audio.sample_rate
-    return Summaries({"seen_and_known": np.concatenate(rows)}, {"sound": (sound, rate)})
+) -> tuple[State, dict[str, Array]]:
+    """One step of Adam on augmented films."""
+    film_key, loss_key = jax.random.split(key)
+    pictures = augmented(as_picture(films), film_key, strengths, config.augment)
+    gradient = jax.grad(loss_fn, has_aux=True)
+    trained = (state.params, state.listener)
+    grads, figures = gradient(trained, pictures, loss_key, listener, config)
+    updates, opt_state = make_optimizer(config).update(grads, state.opt_state)
+    params, listener_params = optax.apply_updates(trained, updates)
+    return State(state.step + 1, params, listener_params, opt_state), figures
 
 
 def main(config: Config) -> None:
     """Train, and leave a run that `wyh.render` and `wyh.live` can play."""
     if config.resume:
         config = config_as_begun(config, KIND, PRESETS[config.preset].fit.steps)
-    split_processor(config.cpu_devices, config.batch_size)
+    split_processor(config.cpu_devices, config.batch_size // INNER)
     dataset = open_data(
         config.data,
         size=config.size,
@@ -248,25 +217,30 @@ def main(config: Config) -> None:
     )
     video = dataset.spec.video
     video = replace(video, frame_rate=as_rate(config.frame_rate or video.frame_rate))
-    model = make_model(config, video)
+    config.sound.model.check(video.height, video.width)
     transducer = sonifier(config.sound, video)
+    listener = Listener(config.sound, video, config.listener)
 
     bank = FrameBank(dataset, "train")
     training, validation = bank.divide()
-    most = max(64, min(2000, MEMORY_BYTES // (4 * video.frame_bytes)))
-    few = bank.frames_at(thinned(training, most))
-    held = bank.frames_at(thinned(validation, most))
-    heard = thinned(few, 256)
+    films = bank.sequences(training, INNER + 2)
+    held = bank.sequences(validation, INNER + 2)[::INNER]
+    few = bank.frames_at(thinned(training, min(1000, MEMORY_BYTES // (4 * video.frame_bytes))))
     mean = few.mean(axis=0, dtype=np.float32) / 255
+    most = max(1, min(256, MEMORY_BYTES // (4 * video.frame_bytes * (INNER + 2))))
+    to_hear = Heldout(bank.films_at(thinned(held, most)), mean)
+    shown = bank.frames_at(validation[:240])
+    to_tune = bank.films_at(thinned(films, min(most, 48)))
 
     # Compiling the default generator takes 5 s longer, for draws that are made once.
     key = jax.random.key(config.fit.seed, impl="rbg")
-    params = jax.jit(model.init)(key, as_picture(few[:1]))["params"]
+    params = jax.jit(listener.model.init)(key, as_picture(few[:1]))["params"]
     if config.init_from is not None:
         params = params_of(config.init_from, params)
     elif config.sound.model.linear:
         params = principal_start(params, few.astype(np.float32) / 255, config.sound.model)
-    state = State(jnp.int32(0), params, jax.jit(make_optimizer(config).init)(params))
+    trained = (params, listener.init(key))
+    state = State(jnp.int32(0), *trained, jax.jit(make_optimizer(config).init)(trained))
 
     run = open_run(
         config.out or default_run_dir(KIND),
@@ -275,24 +249,31 @@ def main(config: Config) -> None:
         config=replace(config, resume=False),
         stream=transducer.spec,
         data=dataset.describe(),
-        best_metric=BestMetric("val_gain_db", "higher"),
+        best_metric=BestMetric("val_heard_db" if config.by_sound else "val_gain_db", "higher"),
         resume=config.resume,
     )
-    to_play = partial(playable, frames=heard, model=model, config=config)
     result = fit(
         state,
-        train_step=partial(train_step, model=model, config=config),
-        batch_at=lambda step: bank.frames_at(
-            training[shuffled(step, config.batch_size, len(training), config.fit.seed)]
+        train_step=partial(
+            train_step,
+            strengths=wave_strengths(few / np.float32(255)),
+            listener=listener,
+            config=config,
         ),
-        playable=to_play,
-        evaluate=lambda state: evaluate(state.params, held, mean, model),
-        summaries=lambda state: summarize(to_play(state), held, model, transducer),
+        batch_at=lambda step: bank.films_at(
+            films[shuffled(step, config.batch_size // INNER, len(films), config.fit.seed)]
+        ),
+        playable=lambda state: tuned(
+            listener, state.params, state.listener, to_tune, config.loudness_lufs
+        ),
+        evaluate=lambda state: figures_of(listener, state.params, state.listener, to_hear),
+        summaries=lambda variables: summaries_of(transducer, listener, variables, shown),
         run=run,
         options=config.fit,
         resume=config.resume,
     )
-    print(f"best val_gain_db {result.best:.2f} at step {result.best_step}", file=sys.stderr)
+    told = f"best {run.best_metric.name} {result.best:.2f} at step {result.best_step}"
+    print(told, file=sys.stderr)
     print(run.directory)
 
 

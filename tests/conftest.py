@@ -74,6 +74,22 @@ def brightness_follower(config: SonifierConfig, video: VideoSpec) -> dict[str, A
     return variables | {"gain_db": np.float32(-20.0)}
 
 
+def left_to_right(config: SonifierConfig, video: VideoSpec) -> dict[str, Any]:
+    """Variables that make each value of the code the brightness of a strip of the picture.
+
+    Value 0 is the leftmost strip. The linear path alone is used, and no smoothing.
+    """
+    assert config.model.linear and not config.model.smoothing
+    variables = jax.tree.map(np.zeros_like, untrained(config, video))
+    encoder, size = variables["params"]["encoder"], config.model.code_size
+    strip = np.arange(video.width) * size // video.width == np.arange(size)[:, None]
+    kernel = np.zeros((*video.shape, size), np.float32)
+    kernel[:] = 12 * (strip / strip.sum(axis=1, keepdims=True)).T[None, :, None]
+    kernel /= video.height * video.channels
+    encoder["linear"]["kernel"][:] = kernel.reshape(-1, size)
+    return variables | {"gain_db": np.float32(-10.0)}
+
+
 def make_run(
     directory: Path,
     *,

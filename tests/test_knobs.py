@@ -1,8 +1,23 @@
+import re
+from pathlib import Path
+
 import pytest
 
 from wyh import knobs
 from wyh.errors import WyhError
 from wyh.knobs import KNOBS, PHASES
+
+
+def test_the_readme_lists_every_knob_with_its_choices_and_its_range():
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    table = readme.partition("| knob | values | |")[2].partition("\n\n")[0]
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]*) \|", table, flags=re.MULTILINE))
+    assert rows.keys() == KNOBS.keys()
+    for name, knob in KNOBS.items():
+        for value in knob.choices or (f"{knob.low:g} to {knob.high:g}",):
+            assert value in rows[name], name
+        default = knob.choices[int(knob.default)] if knob.choices else f"{knob.default:g}"
+        assert f"({default})" in rows[name].replace("`", ""), name
 
 
 def test_every_default_is_in_its_range():

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.conftest import TINY_MODEL, make_run
+from tests.conftest import TINY_MODEL, left_to_right, make_run
 from tests.media.clips import read_audio, read_video, run_ffmpeg
 from wyh import cli, render
 from wyh.errors import WyhError
@@ -117,11 +117,55 @@ def test_the_same_seed_makes_the_same_file(clip, run, tmp_path, capsys):
 
 def test_knobs_are_turned(clip, run, tmp_path, capsys):
     out = tmp_path / "a.wav"
-    rendered(capsys, clip, out=out, run=run)
+    rendered(capsys, clip, out=out, run=run, set="gain_db=-20")  # under the limiter's ceiling
     plain = sound_of(out)[0]
-    words = ["--out", str(out), "--run", str(run), "--set", "gain_db=-20", "phase=continuous"]
+    words = ["--out", str(out), "--run", str(run), "--set", "gain_db=-40", "phase=continuous"]
     cli.run(render.main, Config, "wyh render", argv=[str(clip), *words])
     np.testing.assert_allclose(sound_of(out)[0], plain / 10, atol=1.5 / 32768)
+
+
+@pytest.mark.parametrize("timbre", [0, 1])
+def test_in_stereo_the_left_of_the_picture_is_heard_from_the_left(timbre, tmp_path):
+    sound = SonifierConfig(replace(TINY_MODEL, smoothing=0), FINE.synth, loudness="linear")
+    run = make_run(tmp_path / "run", sound=sound)
+    save_variables(run, left_to_right(sound, run.stream.video))  # spread evenly without "pan"
+    lit = "color=black:size=64x64:rate=10:duration=2,drawbox=w=20:h=64:color=white:t=fill"
+    run_ffmpeg("-f", "lavfi", "-i", lit, "-c:v", "ffv1", str(tmp_path / "lit.mkv"))
+    out = tmp_path / "heard.wav"
+    words = ["--out", str(out), "--run", str(run.directory), "--stereo", "--set"]
+    words += [f"timbre={timbre}"]
+    cli.run(render.main, Config, "wyh render", argv=[str(tmp_path / "lit.mkv"), *words])
+    heard, rate = sound_of(out)
+    assert (rate, heard.shape) == (22050, (2 * 22050, 2))
+    left, right = 10 * np.log10(np.mean(heard[5000:-5000] ** 2, axis=0))
+    assert left - right > 6
+    cli.run(render.main, Config, "wyh render", argv=[str(tmp_path / "lit.mkv"), *words, "width=0"])
+    heard, _ = sound_of(out)
+    np.testing.assert_allclose(heard[:, 0], heard[:, 1], atol=1e-4)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_film_gains_stereo_sound(clip, run, tmp_path, suffix):
+    out, wav = tmp_path / f"heard{suffix}", tmp_path / "heard.wav"
+    words = ["--out", str(out), "--run", str(run), "--stereo"]
+    cli.run(render.main, Config, "wyh render", argv=[str(clip), *words])
+    run_ffmpeg("-i", str(out), str(wav))
+    heard, _ = sound_of(wav)
+    assert heard.shape[1] == 2
+    assert np.abs(np.diff(heard, axis=1)).max() > 1e-3
+
+
+@pytest.mark.parametrize("timbre", [0, 1])
+def test_a_black_film_is_silent_where_that_is_wanted(timbre, run, tmp_path, capsys):
+    dark = "color=black:size=64x64:rate=10:duration=1"
+    run_ffmpeg("-f", "lavfi", "-i", dark, "-c:v", "ffv1", str(tmp_path / "dark.mkv"))
+    levels = []
+    for knob in ("black=0", "black=1"):
+        words = ["--out", str(tmp_path / "heard.wav"), "--run", str(run), "--set"]
+        argv = [str(tmp_path / "dark.mkv"), *words, knob, f"timbre={timbre}"]
+        cli.run(render.main, Config, "wyh render", argv=argv)
+        levels.append(np.abs(sound_of(tmp_path / "heard.wav")[0]).max())
+    assert levels[0] > 1e-3 and levels[1] < 1e-4
 
 
 def flashes(path, rate, secs, arguments):
@@ -401,8 +445,8 @@ def test_bad_runs(clip, tmp_path, capsys, monkeypatch):
 
 
 def looking_the_other_way(load):
-    def loaded(*arguments):
-        player = load(*arguments)
+    def loaded(*arguments, **options):
+        player = load(*arguments, **options)
         spec = replace(player.transducer.spec, direction="hear-see")
         return replace(player, transducer=replace(player.transducer, spec=spec))
 

@@ -169,6 +169,7 @@ def test_a_damaged_description(change, told):
             r"got 4 channels, wanted 3 \(colour\) or 1 \(grey\)",
         ),
         (lambda: AudioSpec(3999), "got sample rate 3999 Hz, wanted 4000 to 192000 Hz"),
+        (lambda: AudioSpec(channels=3), "got 3 channels of sound, wanted 1 .mono. or 2 .stereo."),
         (lambda: stream(block=0), "got block 0 samples, wanted 1 to 65536 samples"),
         (lambda: stream(latency=-1), "got latency -1 samples, wanted 0 to"),
     ],

@@ -10,6 +10,8 @@ from wyh.errors import WyhError
 COMMANDS = {
     "render": "turn video files into sound, or into video with that sound",
     "live": "play a model now: from a file, a URL or standard input",
+    "listen": "turn the sound of a run back into pictures",
+    "report": "measure what the sound of a run keeps, on a page to look at",
     "info": "show the trained runs, or one of them",
 }
 

@@ -55,6 +55,7 @@ class DataSpec:
         """Plain values; `from_json` reads them back."""
         values = asdict(self)
         values["video"]["frame_rate"] = str(self.video.frame_rate)
+        del values["audio"]["channels"]  # always mono
         return values
 
     @classmethod

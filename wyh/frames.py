@@ -43,6 +43,13 @@ class FrameBank:
         batch = self._dataset.decode([self._source[int(i)] for i in indices // self._time])
         return batch["frames"][np.arange(len(indices)), indices % self._time]
 
+    def films_at(
+        self, indices: Int[np.ndarray, "n time"]
+    ) -> UInt8[np.ndarray, "n time height width channel"]:
+        """Sequences of frames by number."""
+        frames = self.frames_at(indices.ravel())
+        return frames.reshape(*indices.shape, *frames.shape[1:])
+
     def divide(self) -> tuple[Int[np.ndarray, " training"], Int[np.ndarray, " validation"]]:
         """Numbers of the frames to train on, and of those that choose the best variables.
 
@@ -62,6 +69,24 @@ class FrameBank:
         if not held.any() or near.all():
             return np.arange(self.size), np.arange(self.size)
         return np.flatnonzero(~near), np.flatnonzero(held)
+
+    def sequences(self, chosen: Int[np.ndarray, " n"], length: int) -> Int[np.ndarray, "m length"]:
+        """Runs of frames that follow one another, all of them among `chosen`, by number.
+
+        One starts at each frame that has enough after it. A shorter run, such as a photo, gives one
+        sequence, in which its last frame is held.
+        """
+        starts, recordings = self._places()
+        period = 1 / float(self._dataset.spec.video.frame_rate)
+        chosen = np.sort(chosen)
+        apart = (np.diff(chosen) != 1) | (np.diff(recordings[chosen]) != 0)
+        apart |= np.abs(np.diff(starts[chosen]) - period) > period / 2
+        runs = np.split(chosen, np.flatnonzero(apart) + 1)
+        found = []
+        for run in runs:
+            first = np.arange(max(1, len(run) - length + 1))
+            found.append(run[np.minimum(first[:, None] + np.arange(length), len(run) - 1)])
+        return np.concatenate(found)
 
     def _places(self) -> tuple[Float64[np.ndarray, " n"], Int32[np.ndarray, " n"]]:
         """Start in seconds and recording of every frame."""

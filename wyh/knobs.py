@@ -10,6 +10,9 @@ from wyh.errors import WyhError, check_range
 PHASES = ("random", "fixed", "continuous")
 """Phase policies of the noise synth, in the order of the `phase` knob's values."""
 
+SCALES = ("bands", "pentatonic", "equal", "just", "own")
+"""What the oscillators are tuned to, in the order of the `scale` knob's values."""
+
 
 @dataclass(frozen=True)
 class Knob:
@@ -31,6 +34,12 @@ KNOBS = {
         Knob("mute", 0.0, 0.0, 1.0, "", "1 is silent"),
         Knob("phase", 2.0, 0.0, 2.0, "", "how noise bands get their phase", PHASES),
         Knob("glide", 1.0, 0.0, 1.0, "frames", "how long a picture takes to become the next"),
+        Knob("timbre", 0.0, 0.0, 1.0, "", "0 is noise bands, 1 oscillators, between them a mix"),
+        Knob("scale", 0.0, 0.0, 4.0, "", "the notes that the oscillators play", SCALES),
+        Knob("negative", 0.0, 0.0, 1.0, "", "1 plays the picture's negative, 0.5 mere grey"),
+        Knob("black", 0.0, 0.0, 1.0, "", "1 makes black pictures silent"),
+        Knob("still", 0.0, 0.0, 1.0, "", "1 lets pictures that stand still fade out"),
+        Knob("width", 1.0, 0.0, 1.0, "", "of stereo: 0 is the middle, 1 from left to right"),
     )
 }
 

@@ -39,6 +39,7 @@ class Config:
     run: Path | None = None  # the run to play; the newest under runs/ unless given
     checkpoint: str = "best"  # best, latest, or a step's number
     format: Literal["mp4", "mkv", "mov", "wav"] = "mp4"  # of the files in an output directory
+    stereo: bool = False  # two channels: what is left in the picture sounds from the left
     set: tuple[str, ...] = ()  # knobs as name=value, such as phase=random gain_db=-6
     seed: int = 0  # of the sound's random phases
     transducer: str | None = None  # module:function, for a kind of your own
@@ -55,7 +56,7 @@ def main(config: Config) -> None:
     if note:
         print(note, file=sys.stderr)
     use_compilation_cache()
-    player = load_player(run, config.checkpoint, config.transducer)
+    player = load_player(run, config.checkpoint, config.transducer, stereo=config.stereo)
     if player.transducer.spec.direction != "see-hear":
         raise WyhError(f"{run.directory} makes pictures from sound: give it sound to render")
     failed: dict[Path, WyhError] = {}
@@ -121,15 +122,19 @@ def render(source: Path, out: Path, player: Player, turned: knobs.Knobs, *, seed
         if first is None:
             raise WyhError(f"{source}: no pictures, wanted a video")
         out.parent.mkdir(parents=True, exist_ok=True)
-        rate = spec.audio.sample_rate
+        rate, channels = spec.audio.sample_rate, spec.audio.channels
         if out.suffix.lower() == ".wav":
-            wav = stack.enter_context(WavWriter(out, rate))
+            wav = stack.enter_context(WavWriter(out, rate, channels=channels))
             write = wav.write
         else:
-            movie = stack.enter_context(
-                MovieWriter(out, sample_rate=rate, copy_from=source, start_secs=reader.start_secs)
+            movie = MovieWriter(
+                out,
+                sample_rate=rate,
+                channels=channels,
+                copy_from=source,
+                start_secs=reader.start_secs,
             )
-            write = movie.write_audio
+            write = stack.enter_context(movie).write_audio
 
         def all_frames() -> Iterator[np.ndarray]:
             yield first

@@ -84,12 +84,15 @@ class VideoSpec:
 
 @dataclass(frozen=True)
 class AudioSpec:
-    """The sound a model hears or makes: mono float32 in [-1, 1] at `sample_rate`."""
+    """The sound a model hears or makes: float32 in [-1, 1] at `sample_rate`."""
 
     sample_rate: int = 22050  # Hz, 4,000 to 192,000
+    channels: int = 1  # 1 = mono, waveforms [samples]; 2 = stereo, [samples, 2], left first
 
     def __post_init__(self) -> None:
         check_range("sample rate", self.sample_rate, 4000, 192_000, "Hz")
+        if self.channels not in (1, 2):
+            raise WyhError(f"got {self.channels} channels of sound, wanted 1 (mono) or 2 (stereo)")
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ def fit(
     run: Run,
     options: FitOptions,
     evaluate: Callable[[State], dict[str, float]] | None = None,
-    summaries: Callable[[State], Summaries] | None = None,
+    summaries: Callable[[Mapping[str, Any]], Summaries] | None = None,
     resume: bool = False,
 ) -> FitResult:
     """Train, data-parallel over all devices, and leave the results in `run`.
@@ -114,7 +114,7 @@ def fit(
       options: steps, cadences, seed.
       evaluate: held-out figures, among them `run.best_metric`; it sees the state on one device.
         Without it the last variables count as the best.
-      summaries: pictures and sounds for TensorBoard, made at each evaluation.
+      summaries: pictures and sounds for TensorBoard, of what `playable` gave at each evaluation.
       resume: go on from the newest checkpoint of `run`, where there is one.
 
     Raises:
@@ -179,7 +179,6 @@ def fit(
                 value = figures[run.best_metric.name]
                 if run.best_metric.improves(value, best["value"]):
                     best = {"value": value, "step": step}
-                shown = summaries(here) if summaries is not None else None
             if evaluating or saving or late:
                 variables = jax.tree.map(np.array, playable(here))
                 if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(variables)):
@@ -189,6 +188,8 @@ def fit(
                 if writes:
                     save_variables(run, variables, "variables_latest")
                 written = time.monotonic()
+            if evaluating and summaries is not None:
+                shown = summaries(variables)
             if looking:
                 journal.line(step, secs, figures, shown)
                 pending = []

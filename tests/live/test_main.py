@@ -113,6 +113,16 @@ def test_y4m_on_standard_input_to_f32le_on_standard_output(run_dir, film, tmp_pa
     assert np.isfinite(sound).all() and 0.01 < np.abs(sound).max() <= 1
 
 
+def test_stereo_goes_through_the_loop_into_a_file(run_dir, film, tmp_path, capsys):
+    path = tmp_path / "heard.wav"
+    summary = play(run_dir, film, capsys, sink=str(path), stereo=True, set=("timbre=0.5",))
+    heard, rate = soundfile.read(path)
+    assert (heard.shape, rate) == ((round(FRAMES * 8000 / 25), 2), 8000)
+    assert summary["secs"] >= 1.6
+    assert np.abs(heard).max() > 0.01
+    assert np.abs(heard[:, 0] - heard[:, 1]).max() > 1e-3
+
+
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no such signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_with_a_whole_movie(run_dir, film, tmp_path, number):
@@ -177,7 +187,7 @@ def test_the_source_is_never_written_over(run_dir, film):
 
 def test_a_run_of_another_direction(film, tmp_path, monkeypatch):
     run = make_run(tmp_path / "run")
-    monkeypatch.setattr("wyh.live.__main__.load_player", lambda *_: _Turned())
+    monkeypatch.setattr("wyh.live.__main__.load_player", lambda *_, **__: _Turned())
     with pytest.raises(WyhError, match="makes pictures from sound: wyh cannot yet play it live"):
         main(Config(str(film), run=run.directory))
 
@@ -189,7 +199,7 @@ class _Turned:
 
 
 def test_stopped_before_it_began(run_dir, film, capsys, monkeypatch):
-    def interrupted(*_):
+    def interrupted(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("wyh.live.__main__.load_player", interrupted)

@@ -132,3 +132,19 @@ def test_two_threads_keep_the_order():
     writer.join(5)
     np.testing.assert_array_equal(np.concatenate(got), data)
     assert ring.underruns == 0
+
+
+def test_stereo_is_two_rings_in_step(rng):
+    """With gaps too: what each side hears is what a ring of its own would give."""
+    both, sides = Ring(2000, 2), (Ring(2000), Ring(2000))
+    sound = rng.standard_normal((4000, 2)).astype(np.float32)
+    for at in range(0, 4000, 100):
+        if at not in (800, 900, 2000):
+            both.write(sound[at : at + 100])
+            for side, ring in enumerate(sides):
+                ring.write(sound[at : at + 100, side])
+        heard, _ = both.read(100)
+        assert heard.shape == (100, 2)
+        expected = np.stack([ring.read(100)[0] for ring in sides], axis=1)
+        np.testing.assert_array_equal(heard, expected)
+    assert both.underruns == sides[0].underruns > 0

@@ -1,10 +1,11 @@
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
 import soundfile
 
-from tests.media.clips import read_audio, read_video
+from tests.media.clips import read_audio, read_video, run_ffmpeg
 from wyh.errors import WyhError
 from wyh.live.sinks import open_sink
 from wyh.specs import AudioSpec, StreamSpec, VideoSpec
@@ -36,6 +37,35 @@ def test_a_wav_has_the_latency_taken_out(tmp_path):
     samples, rate = soundfile.read(path, dtype="float32")
     assert rate == 8000
     np.testing.assert_allclose(samples, sound[100:], atol=1e-4)
+
+
+def test_a_stereo_wav_has_the_latency_taken_out_of_both_sides(tmp_path):
+    path = tmp_path / "heard.wav"
+    sink = open_sink(str(path), replace(SPEC, audio=AudioSpec(8000, 2)))
+    sound = np.linspace(-0.5, 0.5, 1280, dtype=np.float32).reshape(640, 2)
+    for block in sound.reshape(10, 64, 2):
+        sink.write(block)
+    sink.close(keep=True)
+    np.testing.assert_allclose(soundfile.read(path)[0], sound[100:], atol=1e-4)
+
+
+def test_a_stereo_movie(tmp_path):
+    path = tmp_path / "heard.mkv"
+    sink = open_sink(str(path), replace(SPEC, audio=AudioSpec(8000, 2)))
+    n = np.arange(10 * 640, dtype=np.float32)
+    sound = np.stack([0.5 * np.sin(n / 5), 0.1 * np.sin(n / 9)], axis=1)
+    sink.write(sound)
+    sink.show(np.zeros((16, 32, 3), np.uint8), 20)
+    sink.close(keep=True)
+    run_ffmpeg("-i", str(path), "-c:a", "pcm_f32le", str(tmp_path / "heard.wav"))
+    np.testing.assert_allclose(soundfile.read(tmp_path / "heard.wav")[0], sound[100:], atol=1e-4)
+
+
+def test_standard_output_is_interleaved(capfdbinary):
+    sound = np.arange(128, dtype=np.float32).reshape(64, 2)
+    open_sink("-", SPEC).write(sound)
+    out, _ = capfdbinary.readouterr()
+    np.testing.assert_array_equal(np.frombuffer(out, "<f4"), np.arange(128))
 
 
 @pytest.mark.parametrize("name", ["heard.wav", "heard.mp4"])

@@ -69,6 +69,21 @@ def test_wav_clips_instead_of_wrapping(tmp_path):
     np.testing.assert_allclose(soundfile.read(tmp_path / "a.wav")[0], [1, -1, 0], atol=1e-4)
 
 
+def two_sided(samples=RATE):
+    """A tone at the left, another, quieter, at the right."""
+    n = np.arange(samples)
+    both = np.stack([0.3 * np.sin(0.05 * n), 0.1 * np.sin(0.13 * n)], axis=1)
+    return both.astype(np.float32)
+
+
+def test_stereo_wav_keeps_its_sides_apart(tmp_path):
+    sound = two_sided()
+    with WavWriter(tmp_path / "a.wav", RATE, channels=2) as writer:
+        writer.write(sound[:1000])
+        writer.write(sound[1000:])
+    np.testing.assert_allclose(soundfile.read(tmp_path / "a.wav")[0], sound, atol=1e-4)
+
+
 def test_wav_is_dropped_on_error_and_the_old_one_stays(tmp_path):
     (tmp_path / "a.wav").write_bytes(b"old")
     with pytest.raises(KeyboardInterrupt), WavWriter(tmp_path / "a.wav", RATE) as writer:
@@ -103,6 +118,8 @@ def test_wav_beyond_four_gigabytes(tmp_path, monkeypatch):
     with pytest.raises(WyhError) as error, WavWriter(tmp_path / "a.wav", RATE) as writer:
         writer.write(np.zeros(501, np.float32))
     assert "at most 4 GiB" in one_line(error)
+    with pytest.raises(WyhError), WavWriter(tmp_path / "a.wav", RATE, channels=2) as writer:
+        writer.write(np.zeros((251, 2), np.float32))
 
 
 @pytest.mark.parametrize("writer", [WavWriter, MovieWriter])
@@ -207,6 +224,25 @@ def test_odd_sizes_are_made_even(tmp_path):
         writer.write_audio(np.zeros(4000, np.float32))
     info = probe(tmp_path / "a.mp4")
     assert not writer.copied and (info.width, info.height) == (34, 18)
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv"])
+def test_stereo_movie_keeps_its_sides_apart(media, tmp_path, ending):
+    target, sound = tmp_path / f"a.{ending}", two_sided(4 * RATE)
+    how = {"sample_rate": RATE, "channels": 2, "copy_from": media("cfr_mp4")}
+    with MovieWriter(target, **how) as writer:
+        for block in np.array_split(sound, 7):
+            writer.write_audio(block)
+    clips.run_ffmpeg("-i", str(target), "-c:a", "pcm_f32le", str(tmp_path / "a.wav"))
+    found, rate = soundfile.read(tmp_path / "a.wav")
+    assert rate == RATE and found.shape[1] == 2
+    settled = slice(RATE // 2, 3 * RATE)
+    np.testing.assert_allclose(
+        np.sqrt(np.mean(found[settled] ** 2, axis=0)),
+        np.sqrt(np.mean(sound[settled] ** 2, axis=0)),
+        rtol=1e-3 if ending == "mkv" else 0.02,
+    )
+    assert abs(np.corrcoef(found[settled].T)[0, 1]) < 0.02
 
 
 def test_copy_from_what_is_no_video(tmp_path):

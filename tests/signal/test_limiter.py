@@ -54,6 +54,28 @@ def loud_waveforms(samples: int = 6000) -> dict[str, np.ndarray]:
     }
 
 
+def test_channels_are_turned_down_together(rng):
+    limiter, size = Limiter(RATE), 4000
+    both = 0.1 * rng.standard_normal((3, 2, size))
+    both[0, 0, 1000] = both[1, 1, 2000] = 5
+    padded = jnp.asarray(np.pad(both, ((0, 0), (0, 0), (0, limiter.latency_samples))), jnp.float32)
+    carry, found = apply(limiter, limiter.init(3, 2), padded)
+    assert carry.shape == limiter.init(3, 2).shape
+    found = np.asarray(found)[..., limiter.latency_samples :]
+    assert np.all(np.asarray(true_peak_db(jnp.asarray(found))) <= -1 + 0.1)
+    gain = found / both
+    # What one channel needs, the other gets too; the third row needs nothing.
+    np.testing.assert_allclose(gain[:, 0], gain[:, 1], rtol=1e-4)
+    assert gain[0].min() < 0.3 and gain[1].min() < 0.3
+    np.testing.assert_allclose(gain[2], 1, rtol=1e-5)
+    pieces, carry = [], limiter.init(3, 2)
+    for part in np.split(np.asarray(padded), [1, 700, 2500], axis=-1):
+        carry, piece = apply(limiter, carry, jnp.asarray(part))
+        pieces.append(np.asarray(piece))
+    whole = np.concatenate(pieces, axis=-1)[..., limiter.latency_samples :]
+    np.testing.assert_allclose(whole, found, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     "limiter",
     [

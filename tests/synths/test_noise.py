@@ -10,7 +10,7 @@ from wyh.errors import WyhError
 from wyh.knobs import PHASES
 from wyh.signal.bands import LAYOUTS
 from wyh.signal.levels import integrated_loudness, true_peak_db
-from wyh.synths.noise import ANCHOR_COLUMNS, NoiseConfig, NoiseSynth
+from wyh.synths.noise import ANCHOR_COLUMNS, LOW_ANCHOR_COLUMNS, NoiseConfig, NoiseSynth
 from wyh.transducers.compile import traced
 from wyh.transducers.protocol import tick_keys
 
@@ -199,7 +199,7 @@ def test_a_partial_is_a_pure_tone(policy):
     power = np.abs(np.fft.rfft(sound * np.hanning(len(sound)))) ** 2
     hz = np.fft.rfftfreq(len(sound), 1 / RATE)
     tone = np.flatnonzero(synth.bins == 0)[0] * RATE / N_FFT
-    width = 1.0 if policy == "fixed" else RATE / HOP / ANCHOR_COLUMNS
+    width = 1.0 if policy == "fixed" else RATE / HOP / LOW_ANCHOR_COLUMNS
     assert power[np.abs(hz - tone) < width].sum() > 0.98 * power.sum()
 
 

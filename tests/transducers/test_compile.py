@@ -72,5 +72,5 @@ def test_carries_are_donated_and_the_batch_is_as_asked(rng):
             variables, carry, control, np.zeros(1, np.float32), values, np.int32(tick)
         )
         assert sound.shape == (3, 64)
-        assert spent.tail.is_deleted() and not carry.tail.is_deleted()
+        assert spent.noise_tail.is_deleted() and not carry.noise_tail.is_deleted()
     assert jax.tree.structure(carry) == jax.tree.structure(compiled.carry_out)

@@ -1,5 +1,6 @@
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -28,6 +29,14 @@ def test_a_run_becomes_what_it_says_it_is(run):
     assert player.run is run
     assert player.transducer.spec == run.stream
     assert player.variables["gain_db"] == np.float32(-10)
+
+
+def test_a_run_from_before_there_were_scales_still_plays(run):
+    def older(about):
+        del about["config"]["sound"]["tuning"]
+        del about["stream"]["audio"]["channels"]
+
+    assert load_player(rewrite(run, older)).transducer.spec == run.stream
 
 
 def test_best_and_latest_are_two_files(run):
@@ -65,6 +74,7 @@ def test_a_part_of_a_model_cannot_be_played(run):
         (lambda a: a["config"]["sound"]["synth"].update(hop_length=100), "wanted n_fft a multiple"),
         (lambda a: a["config"]["sound"]["synth"].update(high_hz=9e9), "wanted at most half"),
         (lambda a: a["config"]["sound"]["model"].update(code_size=-1), "got code_size -1"),
+        (lambda a: a["config"]["sound"]["tuning"].update(cents=[]), "got the scale of no notes"),
     ],
 )
 def test_a_damaged_or_foreign_config(run, change, message):
@@ -90,6 +100,19 @@ def test_ones_own_kind_comes_from_the_command_line_alone(run, tmp_path, monkeypa
     player = load_player(run, custom="mine:make")
     assert player.transducer.spec == run.stream
     assert sys.modules["mine"].make.run is run
+
+
+def test_stereo_is_the_same_run_with_two_channels(run):
+    spec = load_player(run, stereo=True).transducer.spec
+    assert spec == replace(run.stream, audio=replace(run.stream.audio, channels=2))
+
+
+def test_ones_own_kind_need_not_know_stereo(run, tmp_path, monkeypatch):
+    (tmp_path / "mono.py").write_text("from wyh.transducers.kinds import transducer_of as make\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    message = "got --stereo, but mono:make makes mono sound alone: leave it out"
+    with pytest.raises(WyhError, match=message):
+        load_player(run, custom="mono:make", stereo=True)
 
 
 @pytest.mark.parametrize("name", ["nowhere:make", "json:nothing", "json", "", ":", "json:"])

@@ -39,7 +39,7 @@ class Config:
     """Play a model live: each picture becomes sound as it comes. Ctrl-C ends it."""
 
     source: str  # a video file, an address such as http://..., or - for y4m on standard input
-    sink: str = "null"  # a .wav, .mp4 or .mkv, - for f32le on standard output, or null
+    sink: str = "null"  # a .wav, .mp4 or .mkv, - for mono f32le on standard output, or null
     run: Path | None = None  # the run to play; the newest under runs/ unless given
     checkpoint: str = "best"  # best, latest, or a step's number
     duration: float | None = None  # seconds after which to end; with the source unless given
@@ -49,6 +49,7 @@ class Config:
     frame_rate: str | None = None  # Hz, where standard input is raw rgb24
     paced: bool = True  # standard input is played by its frame rate; no-paced: as it comes
     buffer_ms: float = 80.0  # of sound kept ahead of the sink, 10 to 2,000: less is quicker
+    stereo: bool = False  # two channels, on standard output interleaved, left first
     set: tuple[str, ...] = ()  # knobs as name=value, such as phase=random gain_db=-6
     seed: int = 0  # of the sound's random phases
     log: Path | None = None  # a file for what was played when, so that it can be replayed
@@ -89,7 +90,7 @@ def _play(config: Config) -> tuple[dict[str, Any], WyhError | None]:
     if said:
         _note(said)
     use_compilation_cache()
-    player = load_player(run, config.checkpoint, config.transducer)
+    player = load_player(run, config.checkpoint, config.transducer, stereo=config.stereo)
     spec = player.transducer.spec
     if spec.direction != "see-hear":
         raise WyhError(f"{run.directory} makes pictures from sound: wyh cannot yet play it live")

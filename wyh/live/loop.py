@@ -89,7 +89,8 @@ class Live:
         self._buffer_secs = max(buffer_secs, 2 * spec.block / self._rate)
         self.meter = Meter()
         # Room for twice the buffer: after a stall, blocks come faster than they are due.
-        self.ring = Ring(spec.block * (1 + round(2 * self._buffer_secs * self._rate / spec.block)))
+        room = spec.block * (1 + round(2 * self._buffer_secs * self._rate / spec.block))
+        self.ring = Ring(room, spec.audio.channels)
         self.frames = self.played = 0
         self.first_sound: float | None = None
         self._stop = threading.Event()

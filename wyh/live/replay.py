@@ -19,7 +19,7 @@ def replay(
     frames: Mapping[int, UInt8[np.ndarray, "height width channel"]],
     log: Iterable[Event],
     knobs: Knobs,
-) -> Float32[np.ndarray, " samples"]:
+) -> Float32[np.ndarray, "samples ..."]:
     """The sound that a live stream made.
 
     Args:

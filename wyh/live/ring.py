@@ -14,9 +14,13 @@ from jaxtyping import Float32
 FADE_SAMPLES = 256  # of a bridge: 12 ms at 22,050 Hz
 _RISE = (0.5 - 0.5 * np.cos(np.pi * (np.arange(FADE_SAMPLES) + 0.5) / FADE_SAMPLES)).astype("f4")
 
+_Sound = Float32[np.ndarray, "samples ..."]
+
 
 class Ring:
     """A bounded queue of float32 samples. `write` from one thread, `read` from one other.
+
+    A sample of mono is a number, of stereo a pair: blocks are `[samples]` or `[samples, 2]`.
 
     Each side changes its own position only, after the samples are in place, so no lock is held
     that a sound device would have to wait for.
@@ -27,15 +31,17 @@ class Ring:
       position: of the next sample to be read.
     """
 
-    def __init__(self, capacity: int):
+    def __init__(self, capacity: int, channels: int = 1):
         """Make an empty ring of `capacity` samples."""
         self.capacity = capacity
-        self._samples = np.zeros(capacity, np.float32)
+        self._shape = () if channels == 1 else (channels,)
+        self._rise = _RISE.reshape(FADE_SAMPLES, *(1 for _ in self._shape))
+        self._samples = self._silence(capacity)
         self._marks: deque[tuple[int, Any]] = deque()
         self.underruns = self.written = self.position = 0
         self._finished = False
-        self._past = np.zeros(FADE_SAMPLES, np.float32)  # the newest samples that were read
-        self._bridge = np.zeros(0, np.float32)  # what is left of the one being crossed
+        self._past = self._silence(FADE_SAMPLES)  # the newest samples that were read
+        self._bridge = self._silence(0)  # what is left of the one being crossed
         self._rising = FADE_SAMPLES  # how far the sound is back after a gap
 
     @property
@@ -48,7 +54,10 @@ class Ring:
         """Samples that can be written now."""
         return self.capacity - self.fill
 
-    def write(self, block: Float32[np.ndarray, " samples"], mark: Any = None) -> None:
+    def _silence(self, count: int) -> _Sound:
+        return np.zeros((count, *self._shape), np.float32)
+
+    def write(self, block: _Sound, mark: Any = None) -> None:
         """Append a block; what is already past is lost. There must be room: see `free`.
 
         `mark` comes back from the `read` that takes the block's first sample; it is lost with it.
@@ -69,7 +78,7 @@ class Ring:
         """Say that nothing more will be written: the end is no underrun."""
         self._finished = True
 
-    def read(self, count: int) -> tuple[Float32[np.ndarray, " samples"], list[Any]]:
+    def read(self, count: int) -> tuple[_Sound, list[Any]]:
         """Take the next `count` samples, and the marks among them.
 
         Fewer samples come at the end of the stream alone, none after it.
@@ -77,7 +86,7 @@ class Ring:
         finished = self._finished  # before `fill`: nothing is written after it
         there = min(count, self.fill)
         length = there if finished else count
-        sound = np.zeros(length, np.float32)
+        sound = self._silence(length)
         at = self.position % self.capacity
         front = min(there, self.capacity - at)
         sound[:front] = self._samples[at : at + front]
@@ -98,7 +107,7 @@ class Ring:
         """After a gap: fade in over what is left of the bridge."""
         risen = min(FADE_SAMPLES - self._rising, len(sound))
         if risen > 0:
-            sound[:risen] *= _RISE[self._rising : self._rising + risen]
+            sound[:risen] *= self._rise[self._rising : self._rising + risen]
             self._rising += risen
         if len(self._bridge) and len(sound):
             rest = self._bridge[: len(sound)]
@@ -108,7 +117,7 @@ class Ring:
     def _cross(self, gap: np.ndarray) -> None:
         """Fill a gap with the sound before it turned round, which goes on where it was, fading."""
         if self._rising:  # the gap begins here
-            self._bridge, self._rising = self._past[::-1] * _RISE[::-1], 0
+            self._bridge, self._rising = self._past[::-1] * self._rise[::-1], 0
         taken = self._bridge[: len(gap)]
         gap[: len(taken)] = taken
         self._bridge = self._bridge[len(gap) :]

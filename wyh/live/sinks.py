@@ -28,7 +28,7 @@ class Sink(Protocol):
     `write` and `show` are called from two threads. What either raises ends the stream.
     """
 
-    def write(self, block: Float32[np.ndarray, " samples"]) -> None:
+    def write(self, block: Float32[np.ndarray, "samples ..."]) -> None:
         """Take the next samples, when they are due."""
 
     def show(self, pixels: UInt8[np.ndarray, "height width channel"], ticks: int) -> None:
@@ -66,7 +66,7 @@ def open_sink(text: str, spec: StreamSpec) -> Sink:
 class NullSink:
     """Keeps nothing."""
 
-    def write(self, block: Float32[np.ndarray, " samples"]) -> None:
+    def write(self, block: Float32[np.ndarray, "samples ..."]) -> None:
         """Forget it."""
 
     def show(self, pixels: UInt8[np.ndarray, "height width channel"], ticks: int) -> None:
@@ -77,7 +77,10 @@ class NullSink:
 
 
 class StdoutSink:
-    """Raw mono float32, little-endian, as heard: the declared latency is in it."""
+    """Raw float32, little-endian, as heard: the declared latency is in it.
+
+    Mono, or stereo interleaved, as the stream is.
+    """
 
     def __init__(self) -> None:
         if sys.stdout.isatty():
@@ -85,7 +88,7 @@ class StdoutSink:
         # Past Python's own buffer, which would be flushed once more at exit, into a closed pipe.
         self._file = sys.stdout.fileno()
 
-    def write(self, block: Float32[np.ndarray, " samples"]) -> None:
+    def write(self, block: Float32[np.ndarray, "samples ..."]) -> None:
         """Write the samples at once; blocks as long as the reader does."""
         view = memoryview(block.astype("<f4").tobytes())
         while view:
@@ -102,11 +105,12 @@ class WavSink:
     """A recording in sync with the pictures: the declared latency is taken out, as in `render`."""
 
     def __init__(self, path: str, spec: StreamSpec):
-        self._wav = WavWriter(_with_parents(path), spec.audio.sample_rate)
+        audio = spec.audio
+        self._wav = WavWriter(_with_parents(path), audio.sample_rate, channels=audio.channels)
         self._skip = spec.latency_samples
         self._begun = False
 
-    def write(self, block: Float32[np.ndarray, " samples"]) -> None:
+    def write(self, block: Float32[np.ndarray, "samples ..."]) -> None:
         """Append the samples, but for the latency at the front."""
         self._wav.write(block[self._skip :])
         self._skip = max(0, self._skip - len(block))
@@ -132,13 +136,14 @@ class MovieSink:
         self._movie = MovieWriter(
             _with_parents(path),
             sample_rate=spec.audio.sample_rate,
+            channels=spec.audio.channels,
             video=video,
             scale_to=(video.height * scale, video.width * scale),
         )
         self._skip = spec.latency_samples
         self._frames = 0
 
-    def write(self, block: Float32[np.ndarray, " samples"]) -> None:
+    def write(self, block: Float32[np.ndarray, "samples ..."]) -> None:
         """Append the samples, but for the latency at the front."""
         self._movie.write_audio(block[self._skip :])
         self._skip = max(0, self._skip - len(block))

@@ -20,7 +20,7 @@ from jaxtyping import Float32, Float64, UInt8
 from wyh.errors import WyhError
 from wyh.media import ffmpeg
 from wyh.media.damage import Damage
-from wyh.media.fit import picture_filter
+from wyh.media.fit import decoding_options, picture_filter
 from wyh.media.probe import MediaInfo as MediaInfo
 from wyh.media.probe import has_b_frames
 from wyh.media.probe import measure_frame_rate as measure_frame_rate
@@ -234,8 +234,7 @@ def open_video(
       WyhError: no media, no picture; while iterating: damage, frames without a time.
     """
     ffmpeg.check_readable(path)
-    if not ffmpeg.is_url(path):
-        info = probe(path)
+    if info := None if ffmpeg.is_url(path) else probe(path):
         if not info.has_video:
             what = "only sound" if info.has_audio else "no picture"
             raise WyhError(f"{ffmpeg.shown(path)} has {what}, wanted a video")
@@ -249,7 +248,8 @@ def open_video(
     count = [] if threads is None else ["-threads", str(threads), "-filter_threads", str(threads)]
     # The stamp of each frame goes to stderr, one line in one write, before its pixels. One encoding
     # thread, or the raw encoder holds a frame back.
-    arguments = [*count, "-copyts", "-i", ffmpeg.as_argument(path), "-map", "0:V:0"]
+    arguments = [*count, *decoding_options(info, spec), "-copyts"]
+    arguments += ["-i", ffmpeg.as_argument(path), "-map", "0:V:0"]
     arguments += ["-vf", picture_filter(spec), "-fps_mode", "passthrough", "-threads", "1"]
     arguments += ["-enc_time_base", "demux", *_STAMPS, "-f", "rawvideo", "pipe:1"]
     with closing(VideoReader(path, spec, chunk, arguments, strict=strict)) as reader:

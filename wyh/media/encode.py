@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,16 +12,17 @@ from jaxtyping import Float32, UInt8
 
 from wyh.errors import WyhError
 from wyh.media import ffmpeg
-from wyh.media.decode import open_video, probe
+from wyh.media.decode import probe
 from wyh.media.feed import Feed
+from wyh.media.start import picture_start_secs
 from wyh.media.whole import WholeFile
 from wyh.specs import VideoSpec
 
 _BOUND_BYTES = 1 << 24  # waiting to be written to ffmpeg
 _TIMELESS = re.compile(r"Timestamps are unset|unknown timestamp|pts has no value")
-_GLANCE = VideoSpec(Fraction(25), 8, 8, 1, "stretch")
 _SLACK_SECS = 1.0  # how far ffmpeg may want the sound to be ahead of the picture
 _WAV_BYTES = 2**32 - 4096
+_Bits = Literal[16, 24, "float"]
 _WAV_CODING = {16: ("PCM_16", 2), 24: ("PCM_24", 3), "float": ("FLOAT", 4)}
 _MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 # mp4 and mov say exactly how much padding AAC put in front. FLAC, in mkv, has none.
@@ -35,28 +35,29 @@ _COLOURS = ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "
 
 
 class WavWriter:
-    """Writes mono sound to a .wav file, block by block.
+    """Writes sound to a .wav file, block by block.
 
     A context manager: the file gets its name at the end; an error in between leaves none.
     """
 
-    def __init__(self, path: str | Path, sample_rate: int, *, bits: Literal[16, 24, "float"] = 16):
+    def __init__(self, path: str | Path, sample_rate: int, *, bits: _Bits = 16, channels: int = 1):
         """Begin a file.
 
         Args:
           path: ends in .wav; a file of that name is replaced at the end.
           sample_rate: Hz.
           bits: of a sample; with 16 and 24, sound beyond [-1, 1] is clipped.
+          channels: 1, or 2 for blocks `[samples, 2]`.
 
         Raises:
           WyhError: the place cannot be written to; also from `write` and at the end.
         """
         self._whole = WholeFile(path)
         subtype, size = _WAV_CODING[bits]
-        self._left = _WAV_BYTES // size
+        self._left = _WAV_BYTES // (size * channels)
         try:
             self._file: Any = soundfile.SoundFile(
-                self._whole.temporary, "w", sample_rate, 1, subtype, format="WAV"
+                self._whole.temporary, "w", sample_rate, channels, subtype, format="WAV"
             )
         except BaseException as error:
             self._whole.drop()
@@ -64,7 +65,7 @@ class WavWriter:
                 raise self._whole.failure(_condensed(error)) from None
             raise
 
-    def write(self, block: Float32[np.ndarray, " samples"]) -> None:
+    def write(self, block: Float32[np.ndarray, "samples ..."]) -> None:
         """Append samples."""
         self._left -= len(block)
         if self._left < 0:
@@ -100,7 +101,7 @@ def _condensed(error: BaseException) -> str:
 
 
 class MovieWriter:
-    """Writes an .mp4, .mov or .mkv of pictures and mono sound, both arriving piece by piece.
+    """Writes an .mp4, .mov or .mkv of pictures and sound, both arriving piece by piece.
 
     Sound sample 0 is heard when the first picture is seen. Sound is AAC at 192 kbit/s, in .mkv
     24-bit FLAC. A context manager: the file gets its name at the end; an error leaves none.
@@ -121,6 +122,7 @@ class MovieWriter:
         path: str | Path,
         *,
         sample_rate: int,
+        channels: int = 1,
         copy_from: str | Path | None = None,
         start_secs: float | None = None,
         video: VideoSpec | None = None,
@@ -132,6 +134,7 @@ class MovieWriter:
         Args:
           path: a file of that name is replaced at the end.
           sample_rate: Hz.
+          channels: of the sound, as for `WavWriter`.
           copy_from: the file whose pictures to take.
           start_secs: with `copy_from`, its `VideoReader.start_secs`; None finds it out.
           video: what `write_frames` will be given.
@@ -147,7 +150,7 @@ class MovieWriter:
         self._muxer = _MUXERS.get(Path(path).suffix.lower(), "")
         if not self._muxer:
             raise WyhError(f"{ffmpeg.shown(path)}: wanted a name ending in .mp4, .mov or .mkv")
-        self._rate, self._video = sample_rate, video
+        self._rate, self._channels, self._video = sample_rate, channels, video
         self._samples = self._frames = 0
         self.copied = False
         self._whole = WholeFile(path)
@@ -166,8 +169,7 @@ class MovieWriter:
     def _from_file(self, source: str, start_secs: float | None) -> tuple[list[str], list[str]]:
         """The input for the pictures of `source`, and how to code them."""
         if start_secs is None:
-            with open_video(source, _GLANCE, chunk=1, strict=False) as reader:
-                start_secs = reader.start_secs
+            start_secs = picture_start_secs(source)
         codec = probe(source).video_codec
         if codec is None:
             raise WyhError(f"{ffmpeg.shown(source)} has no picture, wanted a video")
@@ -208,20 +210,15 @@ class MovieWriter:
     def _start(
         self, pictures: list[str], coding: list[str], pass_fds: tuple[int, ...] = ()
     ) -> None:
-        sound = ["-f", "f32le", "-ar", str(self._rate), "-ch_layout", "mono", "-i", "pipe:0"]
+        layout = "mono" if self._channels == 1 else "stereo"
+        sound = ["-f", "f32le", "-ar", str(self._rate), "-ch_layout", layout, "-i", "pipe:0"]
         arguments = [*pictures, *sound, "-map", "0:V:0", "-map", "1:a:0", "-map_chapters", "-1"]
-        arguments += [
-            *coding,
-            *(_FLAC if self._muxer == "matroska" else _AAC),
-            "-f",
-            self._muxer,
-            "-y",
-        ]
-        arguments.append(ffmpeg.as_argument(self._whole.temporary))
+        arguments += [*coding, *(_FLAC if self._muxer == "matroska" else _AAC)]
+        arguments += ["-f", self._muxer, "-y", ffmpeg.as_argument(self._whole.temporary)]
         self._process = ffmpeg.Process(arguments, stdin=subprocess.PIPE, pass_fds=pass_fds)
         self._feeds.append(Feed(self._process.stdin))
 
-    def write_audio(self, block: Float32[np.ndarray, " samples"]) -> None:
+    def write_audio(self, block: Float32[np.ndarray, "samples ..."]) -> None:
         """Append sound in [-1, 1]; what is beyond is clipped."""
         feed = self._feeds[0]
         if self._video is None:

@@ -11,7 +11,6 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax.errors import FlaxError
 from jaxtyping import Array, ArrayLike, Float, UInt8
 
@@ -24,12 +23,12 @@ from wyh.signal.smoothing import smooth
 class AutoencoderConfig:
     """Sizes of the autoencoder. The decoder mirrors the encoder."""
 
-    code_size: int = 64  # values of the code, 1 to 512
+    code_size: int = 128  # values of the code, 1 to 512
     smoothing: int = 1  # half-size of the triangle along the code, in values, 0 to 32
     widths: tuple[int, ...] = (32, 64, 128)  # channels after each convolution of the encoder
     strides: tuple[int, ...] = (4, 2, 2)  # how much each convolution shrinks the picture
     hidden: int = 256  # units of the dense layer on either side of the code
-    linear: bool = True  # adds a linear path beside the network, both ways; see principal_start
+    linear: bool = True  # adds a linear path beside the network, both ways; see wyh.principal
     negative_slope: float = 0.1  # of the leaky ReLU
 
     def __post_init__(self) -> None:
@@ -76,7 +75,7 @@ class Encoder(nn.Module):
         padded = c.code_size + 2 * c.smoothing
         logits = nn.Dense(padded, kernel_init=_INIT, name="last")(x)
         if c.linear:
-            flat = picture.reshape(picture.shape[0], -1) - _GREY
+            flat = picture.reshape(picture.shape[0], -1) - GREY
             logits += nn.Dense(padded, use_bias=False, kernel_init=_INIT, name="linear")(flat)
         return nn.sigmoid(smooth(logits, c.smoothing))
 
@@ -170,70 +169,9 @@ def _applied(model: Autoencoder, params: Any, x: ArrayLike, method: str) -> Arra
         raise WyhError(f"the variables do not fit the model ({what}): copy the run again") from None
 
 
-def principal_start(
-    params: Any, pictures: Float[np.ndarray, "n height width channel"], config: AutoencoderConfig
-) -> Any:
-    """Parameters that begin as principal component analysis, the network adding nothing yet.
-
-    Each value of the code is a mixture of all components. They are laid along the code as the waves
-    of a cosine transform, the strong ones as slow waves: so neighbours say similar things, every
-    value is used, and what smoothing takes away is the weakest. The sigmoid makes the mixtures,
-    which are about normal, about uniform. The decoder's linear path is ridge regression back to the
-    pictures, from logits that are heard with some noise.
-
-    Args:
-      params: of `Autoencoder.init`, with a linear path.
-      pictures: in [0, 1], a few hundred to a few thousand.
-      config: the model's.
-
-    Returns:
-      Parameters of the same shapes.
-    """
-    flat = pictures.reshape(len(pictures), -1).astype(np.float64)
-    mean = flat.mean(axis=0)
-    flat -= mean
-    # By the products of pictures, several times faster than the decomposition of their pixels.
-    variance, mixing = np.linalg.eigh(flat @ flat.T / len(flat))
-    spread = np.sqrt(np.maximum(variance[::-1], 0))
-    size = config.code_size
-    # Components that the pictures do not have, being too alike or too few, have no wave.
-    known = min(size, int(np.sum(spread > _LEAST)))
-    components = mixing.T[::-1][:known] @ flat
-    components /= np.linalg.norm(components, axis=1, keepdims=True)
-    place = (np.arange(size) + 0.5)[:, None] * np.arange(known)
-    waves = np.cos(np.pi / size * place)
-    waves[:, :1] /= np.sqrt(2)  # else they would not be orthonormal, but for a common factor
-    waves *= spread[:known] ** (_STRENGTH - 1)
-    mixtures = waves @ components
-    loudness = np.sqrt(np.sum((waves * spread[:known]) ** 2, axis=1, keepdims=True))
-    mixtures *= _TO_UNIFORM / np.maximum(loudness, _LEAST)
-    smoothing = np.asarray(smooth(jnp.eye(size + 2 * config.smoothing), config.smoothing))
-    encode = mixtures.T @ np.linalg.pinv(smoothing, rcond=_LEAST_WAVE)
-    logits = flat @ encode @ smoothing
-    noise = _HEARD_NOISE**2 * len(flat) * np.eye(size)
-    decode = np.linalg.solve(logits.T @ logits + noise, logits.T @ flat)
-    encoder, decoder = dict(params["encoder"]), dict(params["decoder"])
-    encoder["linear"] = {"kernel": encode.astype(np.float32)}
-    encoder["last"] = {
-        "kernel": np.zeros_like(encoder["last"]["kernel"]),
-        "bias": ((_GREY - mean) @ encode).astype(np.float32),
-    }
-    decoder["linear"] = {"kernel": decode.astype(np.float32), "bias": mean.astype(np.float32)}
-    decoder["last"] = {
-        "kernel": np.zeros_like(decoder["last"]["kernel"]),
-        "bias": np.zeros_like(decoder["last"]["bias"]),
-    }
-    return {"encoder": encoder, "decoder": decoder}
-
-
 _INIT = nn.initializers.glorot_uniform()
-_LEAST = 1e-3  # std of a component: less is rounding, a grey level of one value has 4e-3
 _EDGE = 0.003  # codes nearer to 0 or 1 than this count as this
-_GREY = 0.5  # taken off for the linear path: small sums are exact ones
-_TO_UNIFORM = 1.7  # sigmoid(1.7 z) is within 0.01 of the normal distribution function
-_STRENGTH = 0.75  # how far strong components stay stronger: 0 makes all equal, 1 keeps them
-_LEAST_WAVE = 0.05  # waves that smoothing leaves less of are not restored
-_HEARD_NOISE = 0.15  # of a logit: about 0.03 of a code value in the middle of its range
+GREY = 0.5  # taken off for the linear path: small sums are exact ones
 
 
 def as_picture(

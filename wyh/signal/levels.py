@@ -174,7 +174,8 @@ class Limiter:
     through peaks where it should. Tones whose half period is within the hold get a constant gain:
     they are turned down, not distorted. All is moving minima and means of finite length: what it
     remembers are the last samples, the way the stream is cut into blocks changes nothing, and a
-    sound under the ceiling comes out as it went in.
+    sound under the ceiling comes out as it went in. Channels are turned down together, so that
+    nothing moves between them.
 
     Raises:
       WyhError: a setting out of range.
@@ -216,20 +217,25 @@ class Limiter:
         """Samples of the past that an output sample depends on."""
         return self.latency_samples + self._minimum - 1
 
-    def init(self, batch_size: int) -> Float[Array, "batch memory"]:
-        """The carry before the first block: silence."""
-        return jnp.zeros((batch_size, self._memory), jnp.float32)
+    def init(self, batch_size: int, channels: int = 1) -> Float[Array, "batch *channels memory"]:
+        """The carry before the first block: silence. Mono has no axis of channels."""
+        lead = (batch_size,) if channels == 1 else (batch_size, channels)
+        return jnp.zeros((*lead, self._memory), jnp.float32)
 
     def apply(
-        self, carry: Float[Array, "batch memory"], waveform: Float[Array, "batch samples"]
-    ) -> tuple[Float[Array, "batch memory"], Float[Array, "batch samples"]]:
+        self,
+        carry: Float[Array, "batch *channels memory"],
+        waveform: Float[Array, "batch *channels samples"],
+    ) -> tuple[Float[Array, "batch *channels memory"], Float[Array, "batch *channels samples"]]:
         """Limit the next block, of any size; the result is `latency_samples` late."""
         samples = waveform.shape[-1]
         heard = jnp.concatenate([carry, waveform], axis=-1)
         ceiling = 10 ** (self.ceiling_db / 20)
         demand = ceiling / jnp.maximum(_oversampled_peaks(heard), ceiling)
+        if demand.ndim == 3:
+            demand = jnp.min(demand, axis=1, keepdims=True)
         gain = _moving(demand, self._minimum, jnp.minimum)
         for _ in range(2):
             gain = _moving(gain, self._box, jnp.add) / self._box
         start = self._memory - self.latency_samples
-        return heard[:, samples:], gain * heard[:, start : start + samples]
+        return heard[..., samples:], gain * heard[..., start : start + samples]

@@ -1,4 +1,4 @@
-"""The autoencoder as a sonifier: encoder -> band amplitudes -> noise synth."""
+"""The autoencoder as a sonifier: encoder -> band amplitudes -> noise bands or oscillators."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -8,8 +8,10 @@ from jaxtyping import Array, Float, Key, PRNGKeyArray, UInt8
 
 from wyh.models.autoencoder import Autoencoder, AutoencoderConfig, as_picture, encode
 from wyh.specs import AudioSpec, StreamSpec, VideoSpec
-from wyh.synths.noise import NoiseCarry, NoiseConfig, NoiseSynth
+from wyh.synths.mixture import MixtureCarry, MixtureSynth, TuningConfig
+from wyh.synths.noise import NoiseConfig, NoiseSynth
 from wyh.transducers.protocol import Magnitudes, Transducer, Variables
+from wyh.transducers.regard import Regard, init_regard, negated, presence
 
 
 @dataclass(frozen=True)
@@ -18,15 +20,17 @@ class SonifierConfig:
 
     model: AutoencoderConfig = field(default_factory=AutoencoderConfig)
     synth: NoiseConfig = field(default_factory=NoiseConfig)
+    tuning: TuningConfig = field(default_factory=TuningConfig)
     loudness: Literal["db", "linear"] = "db"  # what a code value sets
-    range_db: float = 40.0  # from code 0 to code 1 where loudness is "db"
+    range_db: float = 20.0  # from code 0 to code 1 where loudness is "db"
 
 
 class EncoderCarry(NamedTuple):
-    """The amplitudes of the last picture, to glide from."""
+    """The amplitudes of the last picture, to glide from, and how it was looked at."""
 
     amplitude: Float[Array, "batch bands"]
     started: Float[Array, ""]  # 0 before the first picture, then 1
+    regard: Regard
 
 
 def amplitudes(code: Float[Array, "*lead bands"], config: SonifierConfig) -> Array:
@@ -36,7 +40,19 @@ def amplitudes(code: Float[Array, "*lead bands"], config: SonifierConfig) -> Arr
     return 10 ** ((code - 1) * (config.range_db / 20))
 
 
-def stream_spec(config: SonifierConfig, video: VideoSpec) -> StreamSpec:
+def glided(
+    controls: Magnitudes, ages: Float[Array, " time"], glide: Float[Array, ""]
+) -> Float[Array, "batch time bands"]:
+    """The amplitudes on the way from the picture before to the newest, `ages` periods old.
+
+    Whatever the glide, its middle is half a period late: the latency stays as declared.
+    """
+    along = ages - (1 - glide) / 2
+    mix = jnp.clip(along / jnp.maximum(glide, 1e-3), 0.0, 1.0)[None, :, None]
+    return controls.previous + (controls.value - controls.previous) * mix
+
+
+def stream_spec(config: SonifierConfig, video: VideoSpec, channels: int = 1) -> StreamSpec:
     """The stream of a sonifier that watches `video`.
 
     Gliding over one frame period centres a picture's sound half a period late.
@@ -46,23 +62,29 @@ def stream_spec(config: SonifierConfig, video: VideoSpec) -> StreamSpec:
     return StreamSpec(
         direction="see-hear",
         video=video,
-        audio=AudioSpec(config.synth.sample_rate),
+        audio=AudioSpec(config.synth.sample_rate, channels),
         block=config.synth.hop_length,
         latency_samples=synth.latency_samples + glide,
     )
 
 
-def sonifier(config: SonifierConfig, video: VideoSpec) -> Transducer:
-    """A see -> hear transducer. Variables: `{"params": ..., "gain_db": float32 []}`."""
+def sonifier(config: SonifierConfig, video: VideoSpec, channels: int = 1) -> Transducer:
+    """A see -> hear transducer, in mono or, with 2 channels, in stereo.
+
+    Variables: `{"params": ..., "gain_db": float32 []}`, and for stereo `"pan"`, float32 [bands]
+    from -1 (left) to 1, as `pan_positions` finds it; without it bands are spread evenly.
+    """
+    bands = config.model.code_size
     model = Autoencoder(config.model, video.shape)
-    synth = NoiseSynth(config.synth, config.model.code_size)
+    synth = MixtureSynth(config.synth, config.tuning, bands, channels)
     frame_rate = float(video.frame_rate)
 
     def init(
         variables: Variables, key: PRNGKeyArray, batch_size: int
-    ) -> tuple[EncoderCarry, NoiseCarry]:
-        amplitude = jnp.zeros((batch_size, config.model.code_size))
-        return EncoderCarry(amplitude, jnp.float32(0.0)), synth.init(key, batch_size)
+    ) -> tuple[EncoderCarry, MixtureCarry]:
+        amplitude = jnp.zeros((batch_size, bands))
+        regard = init_regard(batch_size, video.shape)
+        return EncoderCarry(amplitude, jnp.float32(0.0), regard), synth.init(key, batch_size)
 
     def observe_many(
         variables: Variables,
@@ -72,27 +94,28 @@ def sonifier(config: SonifierConfig, video: VideoSpec) -> Transducer:
         keys: Key[Array, " time"],
     ) -> tuple[EncoderCarry, Magnitudes]:
         batch, time = frames.shape[:2]
-        pictures = as_picture(frames.reshape(batch * time, *frames.shape[2:]))
-        code = encode(model, variables["params"], pictures)
-        value = amplitudes(code, config).reshape(batch, time, -1)
+        pictures = negated(as_picture(frames), knobs["negative"])
+        regard, present = presence(carry.regard, pictures, frame_rate, knobs)
+        code = encode(model, variables["params"], pictures.reshape(batch * time, *video.shape))
+        value = amplitudes(code, config).reshape(batch, time, bands) * present[..., None]
         before = jnp.where(carry.started > 0, carry.amplitude, value[:, 0])
         previous = jnp.concatenate([before[:, None], value[:, :-1]], axis=1)
-        return EncoderCarry(value[:, -1], jnp.float32(1.0)), Magnitudes(value, previous)
+        after = EncoderCarry(value[:, -1], jnp.float32(1.0), regard)
+        return after, Magnitudes(value, previous)
 
     def emit_many(
         variables: Variables,
-        carry: NoiseCarry,
+        carry: MixtureCarry,
         controls: Magnitudes,
         ages_secs: Float[Array, " time"],
         knobs: dict[str, Any],
         keys: Key[Array, " time"],
-    ) -> tuple[NoiseCarry, Float[Array, "batch samples"]]:
-        # Whatever the glide, its middle is half a period late: the latency stays as declared.
-        glide = knobs["glide"]
-        along = ages_secs * frame_rate - (1 - glide) / 2
-        mix = jnp.clip(along / jnp.maximum(glide, 1e-3), 0.0, 1.0)[None, :, None]
-        amplitude = controls.previous + (controls.value - controls.previous) * mix
-        return synth.emit_many(carry, amplitude, variables["gain_db"], knobs, keys)
+    ) -> tuple[MixtureCarry, Float[Array, "batch samples *channels"]]:
+        amplitude = glided(controls, ages_secs * frame_rate, knobs["glide"])
+        pan = variables["pan"] if "pan" in variables else jnp.linspace(-1.0, 1.0, bands)
+        carry, sound = synth.emit_many(carry, amplitude, variables["gain_db"], pan, knobs, keys)
+        return carry, sound if channels == 1 else sound.swapaxes(1, 2)
 
     needs = frozenset({"params", "gain_db"})
-    return Transducer(stream_spec(config, video), init, observe_many, emit_many, needs)
+    spec = stream_spec(config, video, channels)
+    return Transducer(spec, init, observe_many, emit_many, needs)

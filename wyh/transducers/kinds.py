@@ -1,12 +1,15 @@
 """From a run directory to something playable. Every kind of run is named here."""
 
 import importlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from wyh.errors import WyhError
+from wyh.models.listener import ListenerConfig
 from wyh.plain import from_plain
 from wyh.runs import Run, load_variables
+from wyh.transducers.autoencoder import SonifierConfig
+from wyh.transducers.listener import Listener
 from wyh.transducers.protocol import Transducer
 
 
@@ -19,7 +22,9 @@ class Player:
     variables: dict[str, Any]
 
 
-def load_player(run: Run, checkpoint: str = "best", custom: str | None = None) -> Player:
+def load_player(
+    run: Run, checkpoint: str = "best", custom: str | None = None, *, stereo: bool = False
+) -> Player:
     """The transducer of a run and its variables.
 
     Args:
@@ -27,12 +32,15 @@ def load_player(run: Run, checkpoint: str = "best", custom: str | None = None) -
       checkpoint: best, latest, or the number of a step that is still kept.
       custom: `module:function`, called with the run to make the transducer. It comes from the
         command line alone: a run that somebody shared never names code to execute.
+      stereo: whether its sound is to have two channels.
 
     Raises:
       WyhError: unknown kind, damaged run, no such checkpoint or function.
     """
-    make = transducer_of if custom is None else _function(custom)
-    player = Player(run, make(run), _variables(run, checkpoint))
+    transducer = _function(custom)(run) if custom is not None else transducer_of(run, stereo)
+    if stereo and transducer.spec.audio.channels != 2:
+        raise WyhError(f"got --stereo, but {custom} makes mono sound alone: leave it out")
+    player = Player(run, transducer, _variables(run, checkpoint))
     if missing := player.transducer.needs - player.variables.keys():
         lacking = ", ".join(sorted(missing))
         raise WyhError(f"{run.directory} is damaged: its variables lack {lacking}; copy it again")
@@ -49,8 +57,8 @@ def _variables(run: Run, checkpoint: str) -> dict[str, Any]:
     return load_checkpoint_variables(run, int(checkpoint))
 
 
-def transducer_of(run: Run) -> Transducer:
-    """The transducer of a run of a kind that wyh knows."""
+def transducer_of(run: Run, stereo: bool = False) -> Transducer:
+    """The transducer of a run of a kind that wyh knows, in mono unless `stereo`."""
     if run.stream is None:
         raise WyhError(f"{run.directory} is part of a model and cannot be played alone")
     match run.kind:
@@ -59,7 +67,7 @@ def transducer_of(run: Run) -> Transducer:
 
             try:
                 sound = from_plain(SonifierConfig, run.config.get("sound"))
-                return sonifier(sound, run.stream.video)
+                return sonifier(sound, run.stream.video, 2 if stereo else 1)
             except WyhError as error:
                 raise WyhError(f"{run.directory}/config.json is damaged: {error}") from None
         case _:
@@ -67,6 +75,21 @@ def transducer_of(run: Run) -> Transducer:
                 f"{run.directory} is of the kind {run.kind!r}, which this version does not know: "
                 f"update wyh, or name its code with --transducer"
             )
+
+
+def listener_of(player: Player) -> Listener:
+    """The listener that was trained with a run that makes sound.
+
+    Raises:
+      WyhError: the run makes no sound, or has no listener.
+    """
+    run, spec = player.run, player.transducer.spec
+    if spec.direction != "see-hear" or run.kind != "autoencoder":
+        raise WyhError(f"{run.directory} is of the kind {run.kind!r}, which nothing can listen to")
+    if "listener" not in player.variables:
+        raise WyhError(f"{run.directory} was trained before runs had listeners: train it again")
+    sizes = from_plain(ListenerConfig, run.config.get("listener", asdict(ListenerConfig())))
+    return Listener(from_plain(SonifierConfig, run.config.get("sound")), spec.video, sizes)
 
 
 def _function(name: str) -> Any:

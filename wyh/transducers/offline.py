@@ -25,8 +25,8 @@ def sonify(
     knobs: Knobs,
     *,
     seed: int = 0,
-) -> Iterator[Float32[np.ndarray, " samples"]]:
-    """The sound of a picture stream, in blocks of any length.
+) -> Iterator[Float32[np.ndarray, "samples ..."]]:
+    """The sound of a picture stream, in blocks of any length, `[samples, 2]` in stereo.
 
     Frames are on the transducer's own grid (`wyh.windows.on_grid`). The declared latency is taken
     out: sample 0 belongs to the start of the first frame, and the sound is as long as the frames.
@@ -69,7 +69,7 @@ def emit_all(
     spec: StreamSpec,
     controls: Iterable[Control],
     knobs: Knobs,
-) -> Iterator[tuple[Float32[np.ndarray, " samples"], int | None]]:
+) -> Iterator[tuple[Float32[np.ndarray, "samples ..."], int | None]]:
     """Sound, and once the frames are over how many there were (None before).
 
     A block is emitted as soon as all the controls it spans are known: none is longer than the

@@ -50,7 +50,7 @@ class Transducer:
         controls have a time axis after the batch axis (keys: time alone).
       emit_many: `(variables, carry_out, controls, ages_secs, knobs, keys) -> (carry_out, y)`;
         controls, ages and keys have one entry for each output tick. Sound comes back joined:
-        `float32 [batch, time * block]`.
+        `float32 [batch, time * block]`, in stereo `[batch, time * block, 2]`, left first.
       needs: names at the top of the variables, without which it cannot play.
     """
 

@@ -1,0 +1,85 @@
+"""A closed-form start of the autoencoder: principal components, with a prior for what is unseen.
+
+Half a minute of film does not show everything that the next minute will. The components are
+therefore those of the training pictures and of pictures in general together (`wyh.natural`). With
+it, 128 values keep 8.2 dB of seconds never seen, without it 6.5 (docs/experiments.md).
+"""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from wyh.models.autoencoder import GREY, AutoencoderConfig
+from wyh.natural import wave_strengths, waves_of
+from wyh.signal.smoothing import smooth
+
+PRIOR = 0.5  # variance of pictures in general, to that of the training pictures
+_LEAST = 1e-3  # std of a component: less is rounding, a grey level of one value has 4e-3
+_TO_UNIFORM = 1.45  # of a logit's std: the sigmoid of what is about normal is about uniform
+_STRENGTH = 0.9  # how far strong components stay stronger: 0 makes all equal, 1 keeps them
+_LEAST_WAVE = 0.05  # waves that smoothing leaves less of are not restored
+_HEARD_NOISE = 0.25  # of a logit, as a listener hears it: about 0.05 of a code value
+
+
+def principal_start(
+    params: Any, pictures: Float[np.ndarray, "n height width channel"], config: AutoencoderConfig
+) -> Any:
+    """Parameters that begin as principal component analysis, the network adding nothing yet.
+
+    Each value of the code is a mixture of all components. They are laid along the code as the waves
+    of a cosine transform, the strong ones as slow waves: so neighbours say similar things, every
+    value is used, and what smoothing takes away is the weakest. There is no constant wave: a
+    picture is never heard by its loudness, so a listener need not know how loud the sound was. The
+    sigmoid makes the mixtures, which are about normal, about uniform. The decoder's linear path is
+    ridge regression back to the pictures, from logits that are heard with some noise.
+
+    Args:
+      params: of `Autoencoder.init`, with a linear path.
+      pictures: in [0, 1], a few hundred to a thousand.
+      config: the model's.
+
+    Returns:
+      Parameters of the same shapes.
+    """
+    mean = pictures.mean(axis=0, dtype=np.float64)
+    flat = (pictures - mean).reshape(len(pictures), -1)
+    count = len(flat)
+    general = waves_of(wave_strengths(pictures), *pictures.shape[1:3])
+    unseen = np.sqrt(count * PRIOR) * general.reshape(-1, flat.shape[1])
+    flat = np.concatenate([flat, unseen])
+    # By the products of pictures, several times faster than the decomposition of their pixels.
+    variance, mixing = np.linalg.eigh(flat @ flat.T / count)
+    spread = np.sqrt(np.maximum(variance[::-1], 0))
+    size = config.code_size
+    # Components that the pictures do not have, being too alike or too few, have no wave.
+    known = min(max(1, size - 1), int(np.sum(spread > _LEAST)))
+    components = mixing.T[::-1][:known] @ flat
+    components /= np.linalg.norm(components, axis=1, keepdims=True)
+    place = (np.arange(size) + 0.5)[:, None] * (np.arange(known) + (size > 1))
+    waves = np.cos(np.pi / size * place) * spread[:known] ** (_STRENGTH - 1)
+    mixtures = waves @ components
+    # By the pictures that were seen: theirs are the codes that shall be about uniform.
+    loudness = np.std(flat[:count] @ mixtures.T, axis=0)
+    mixtures *= _TO_UNIFORM / np.maximum(loudness, _LEAST)[:, None]
+    smoothing = np.asarray(smooth(jnp.eye(size + 2 * config.smoothing), config.smoothing))
+    encode = mixtures.T @ np.linalg.pinv(smoothing, rcond=_LEAST_WAVE)
+    logits = flat @ encode @ smoothing
+    noise = _HEARD_NOISE**2 * count * np.eye(size)
+    decode = np.linalg.solve(logits.T @ logits + noise, logits.T @ flat)
+    encoder, decoder = dict(params["encoder"]), dict(params["decoder"])
+    encoder["linear"] = {"kernel": encode.astype(np.float32)}
+    encoder["last"] = {
+        "kernel": np.zeros_like(encoder["last"]["kernel"]),
+        "bias": ((GREY - mean.ravel()) @ encode).astype(np.float32),
+    }
+    decoder["linear"] = {
+        "kernel": decode.astype(np.float32),
+        "bias": mean.ravel().astype(np.float32),
+    }
+    decoder["last"] = {
+        "kernel": np.zeros_like(decoder["last"]["kernel"]),
+        "bias": np.zeros_like(decoder["last"]["bias"]),
+    }
+    return {"encoder": encoder, "decoder": decoder}

@@ -1,0 +1,281 @@
+"""The page of a report: one file that works anywhere, on paper-wide screens and on phones."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from string import Template
+
+from wyh.report.contenders import closest, uniform_pca
+from wyh.report.findings import Contender, Figure, Findings, Variation
+
+_CSS = Path(__file__).with_name("page.css")
+_TYPES = {".png": "image/png", ".wav": "audio/wav", ".mp4": "video/mp4"}
+_NAMES = {
+    "mean": "mean picture",
+    "random_pairs": "any two",
+    "unrelated": "unrelated",
+    "budget": "a frame lasts",
+}
+_LISTENERS = {
+    "listened": "its own listener",
+    "listener": "the run's listener",
+    "bands": "its own bands",
+    "mel": "log-mel bands",
+}
+
+_PAGE = Template("""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>$title: $run</title>
+<style>
+$css</style>
+</head>
+<body>
+<main>
+<p class="eyebrow">$eyebrow</p>
+<h1>$title</h1>
+<p class="lead">$sentence</p>
+
+<section class="hero">
+<div class="sides"><span>what was seen</span><span>what its sound knows</span></div>
+<video controls loop playsinline preload="metadata" src="$film"></video>
+<div class="strip"><img src="$strip" alt="Held-out pictures, above what was heard of each"></div>
+<p>Seconds that training never saw. On the right is what a listener drew from this very sound, with
+noise added 20 dB below it.</p>
+</section>
+<ul class="big">$big</ul>
+
+<h2>Against what needs no training</h2>
+<p>$against</p>
+<ul class="bars">$bars</ul>
+<p class="key">Thick bar: the listener that hears most of it. Thin bar: 40 log-mel bands, an ear
+that knows nothing of the code. Lines: 95 % intervals. KS: distance of the code from uniform, 0 to
+1.
+All with noise 20 dB below the sound.</p>
+
+<h2>What the sound looks like</h2>
+<p>Every picture becomes a chord of bands; every band listens to the whole picture in its own
+way.</p>
+<div class="charts">
+<figure class="wide"><img src="$spectrogram" alt="Spectrogram under the pictures that made it">
+<figcaption><b>Spectrogram</b> of the first seconds, under their pictures.</figcaption></figure>
+<figure><img src="$pixels" alt="Maps of the pixels that move twelve of the bands">
+<figcaption><b>Which pixels move which band.</b> Brighter pixels make it louder where orange, softer
+where violet.</figcaption></figure>
+<figure><img src="$code" alt="Histogram of code values against the uniform distribution">
+<figcaption><b>The code</b> of held-out pictures against uniform: the closer, the better all
+loudness is used.</figcaption></figure>
+</div>
+
+<h2>Pleasant by choice</h2>
+<p>One trained code, many ways to sound: each is a knob to turn while playing. The line
+shows how much of the picture stays, read from the code's own bands.</p>
+<ul class="plays">$plays</ul>
+
+<h2>With which phase</h2>
+<p>What the sound keeps, in dB, by how the noise bands get their phase.</p>
+$phases
+
+<h2>How long it takes</h2>
+<p>$time</p>
+<div class="parts">$parts</div>
+<ul class="legend">$legend</ul>
+
+<h2>All figures</h2>
+<p>&uarr; more is better, &darr; less is better. In brackets: 95 % intervals.</p>
+<table class="figures"><thead><tr><th>figure</th><th>this run</th><th>beside it</th>
+<th>wanted</th></tr></thead><tbody>$figures</tbody></table>
+
+<h2>How it was measured</h2>
+<ul class="method">$method</ul>
+<footer>$footer</footer>
+</main>
+</body>
+</html>
+""")
+
+
+def page(
+    findings: Findings,
+    run: str,
+    kind: str,
+    charts: Mapping[str, Path],
+    film: Path,
+    wavs: list[Path],
+) -> str:
+    """The whole page, pictures and sounds within it."""
+    labels = _NAMES | {c.name: c.label for c in findings.contenders}
+    versions = ", ".join(f"{name} {v}" for name, v in findings.run.get("versions", {}).items())
+    said = [run, f"trained {findings.run.get('created', '')[:16]}", versions]
+    return _PAGE.substitute(
+        {name: inlined(path) for name, path in charts.items()},
+        css=_CSS.read_text(),
+        title=escape(findings.title),
+        run=escape(run),
+        eyebrow=escape(f"wyh report · {kind} · {findings.source}"),
+        sentence=escape(findings.sentence),
+        film=inlined(film),
+        big="".join(_big(figure) for figure in findings.figures if figure.headline),
+        against=_against(findings.contenders),
+        bars=_bars(findings.contenders),
+        plays="".join(
+            _play(one, max(v.gain_db for v in findings.variations), path)
+            for one, path in zip(findings.variations, wavs, strict=True)
+        ),
+        phases=_phases(findings),
+        time=_time(findings),
+        parts=_parts(findings),
+        legend=_legend(findings),
+        figures=_rows(findings.figures, labels),
+        method="".join(f"<li>{escape(line)}</li>" for line in findings.method),
+        footer=escape(" · ".join(part for part in said if part)),
+    )
+
+
+def inlined(path: Path) -> str:
+    """A file as a data URI."""
+    return f"data:{_TYPES[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def number(value: float) -> str:
+    """As many digits as people read, no exponent."""
+    size = abs(value)
+    digits = 0 if size >= 100 or value == round(value) else 1 if size >= 20 else 2
+    text = f"{value:.{3 if 0 < size < 0.1 else digits}f}"
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def _big(figure: Figure) -> str:
+    unit = f" <small>{escape(figure.unit)}</small>" if figure.unit else ""
+    return f"<li><b>{number(figure.value)}{unit}</b><span>{escape(figure.headline)}</span></li>"
+
+
+def _against(contenders: Sequence[Contender]) -> str:
+    others = [c for c in contenders if not c.own]
+    pca, met = uniform_pca(others)
+    if met:
+        text = f"Of the principal components {pca.label} is the best that is uniform on held-out "
+        return escape(text + f"pictures (distance {pca.ks:.3f}).")
+    return escape(
+        "No principal components stay uniform on held-out pictures; of those made uniform on "
+        f"training pictures {pca.label} is the best (distance {pca.ks or 0:.3f})."
+    )
+
+
+def _bars(contenders: Sequence[Contender]) -> str:
+    most = max(
+        max(score.gain_db.high for score in contender.scores.values()) for contender in contenders
+    )
+    items = []
+    for contender in sorted(contenders, key=lambda c: -closest(c).gain_db.value):
+        first = closest(contender)
+        by = next(name for name, score in contender.scores.items() if score is first)
+        note = f"by {_LISTENERS[by]}"
+        if contender.ks is not None:
+            note += f" \N{MIDDLE DOT} KS {number(contender.ks)}"
+        thick = _track(first.gain_db, most, "track")
+        thin = "" if by == "mel" else _track(contender.scores["mel"].gain_db, most, "track thin")
+        own = ' class="own"' if contender.own else ""
+        items.append(
+            f'<li{own}><span class="who">{escape(contender.label)}<small>{escape(note)}</small>'
+            f"</span><div>{thick}{thin}</div></li>"
+        )
+    return "".join(items)
+
+
+def _track(gain: tuple[float, float, float], most: float, kind: str) -> str:
+    value, low, high = (100 * max(x, 0) / most for x in gain)
+    return (
+        f'<div class="{kind}"><i style="width:{value:.1f}%"></i>'
+        f'<u style="left:{low:.1f}%;width:{high - low:.1f}%"></u>'
+        f"<b>{gain[0]:.1f} dB</b></div>"
+    ).replace("<b>-", "<b>\N{MINUS SIGN}")
+
+
+def _play(one: Variation, most_db: float, path: Path) -> str:
+    kept = 100 * max(0.0, one.gain_db / max(most_db, 1e-6))
+    told = (
+        f"keeps {one.gain_db:.1f} dB ({one.mel_gain_db:.1f} by log-mel), "
+        f"{number(round(one.loudness_lufs, 1))} LUFS"
+    )
+    return (
+        f"<li><b>{escape(one.label)}</b><small>{escape(told)}</small>"
+        f'<div class="kept"><i style="width:{kept:.0f}%"></i></div>'
+        f'<audio controls preload="none" src="{inlined(path)}"></audio></li>'
+    )
+
+
+def _phases(findings: Findings) -> str:
+    names = list(next(iter(findings.phases.values())))
+    head = "".join(f"<th>{escape(_LISTENERS[name])}</th>" for name in names)
+    rows = []
+    for phase, scores in findings.phases.items():
+        cells = "".join(
+            f'<td class="value">{scores[n].gain_db.value:.2f}'
+            f"<small>{_between(scores[n].gain_db)}</small></td>"
+            for n in names
+        )
+        rows.append(f"<tr><td>{escape(phase)}</td>{cells}</tr>")
+    return f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+
+
+def _between(interval: tuple[float, float, float]) -> str:
+    return f"[{number(round(interval[1], 2))}, {number(round(interval[2], 2))}]"
+
+
+def _time(findings: Findings) -> str:
+    named = {figure.name: figure.value for figure in findings.figures}
+    total = sum(ms for _, ms in findings.latency)
+    return escape(
+        f"From the middle of a picture to the middle of its sound {total:.0f} ms, without camera "
+        f"and sound card. One picture takes {named['compute_p50_ms']:.1f} ms to compute (p95 "
+        f"{named['compute_p95_ms']:.1f} ms), and lasts {1000 / findings.frame_rate:.1f} ms."
+    )
+
+
+def _parts(findings: Findings) -> str:
+    total = sum(ms for _, ms in findings.latency)
+    return "".join(
+        f'<i class="part{at}" style="width:{100 * ms / total:.2f}%"></i>'
+        for at, (_, ms) in enumerate(findings.latency)
+    )
+
+
+def _legend(findings: Findings) -> str:
+    return "".join(
+        f'<li><i class="part{at}"></i>{escape(name)} {ms:.1f} ms</li>'
+        for at, (name, ms) in enumerate(findings.latency)
+    )
+
+
+def _rows(figures: Sequence[Figure], labels: Mapping[str, str]) -> str:
+    rows, group = [], ""
+    for figure in figures:
+        if figure.group != group:
+            group = figure.group
+            rows.append(f'<tr class="group"><th colspan="4">{escape(group)}</th></tr>')
+        rows.append(_row(figure, labels))
+    return "".join(rows)
+
+
+def _row(figure: Figure, labels: Mapping[str, str]) -> str:
+    arrow = "&uarr;" if figure.better == "higher" else "&darr;"
+    beside = "".join(
+        f"<span>{escape(labels.get(name, name))}&nbsp;{number(value)}</span> "
+        for name, value in figure.baselines.items()
+    )
+    interval = f"<small>{_between(figure.interval)}</small>" if figure.interval else ""
+    about = f"<small>{escape(figure.about)}</small>" if figure.about else ""
+    wanted = ""
+    if figure.wanted is not None:
+        sign = "&ge;" if figure.better == "higher" else "&le;"
+        mark, kind = ("&#10003;", "met") if figure.met else ("&#10007;", "missed")
+        wanted = f'<span class="{kind}">{mark} {sign}&nbsp;{number(figure.wanted)}</span>'
+    return (
+        f"<tr><td>{arrow} {escape(figure.label)}{about}</td>"
+        f'<td class="value">{number(figure.value)} {escape(figure.unit)}{interval}</td>'
+        f'<td class="beside">{beside.strip()}</td><td class="wanted">{wanted}</td></tr>'
+    )
