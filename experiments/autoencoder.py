@@ -39,7 +39,7 @@ from wyh.models.autoencoder import AutoencoderConfig, as_picture, decode, encode
 from wyh.models.listener import ListenerConfig
 from wyh.natural import wave_strengths
 from wyh.optimizers import Schedule, adam_by_part
-from wyh.principal import principal_start
+from wyh.principal import PRIORS, principal_start
 from wyh.runs import BestMetric, default_run_dir
 from wyh.specs import Fit, as_rate
 from wyh.synths.noise import NoiseConfig
@@ -235,10 +235,12 @@ def main(config: Config) -> None:
     # Compiling the default generator takes 5 s longer, for draws that are made once.
     key = jax.random.key(config.fit.seed, impl="rbg")
     params = jax.jit(listener.model.init)(key, as_picture(few[:1]))["params"]
+    prior = PRIORS[0]
     if config.init_from is not None:
         params = params_of(config.init_from, params)
     elif config.sound.model.linear:
-        params = principal_start(params, few.astype(np.float32) / 255, config.sound.model)
+        left_out = bank.frames_at(thinned(validation, 200)) / np.float32(255)
+        params, prior = principal_start(params, few / np.float32(255), config.sound.model, left_out)
     trained = (params, listener.init(key))
     state = State(jnp.int32(0), *trained, jax.jit(make_optimizer(config).init)(trained))
 
@@ -256,7 +258,7 @@ def main(config: Config) -> None:
         state,
         train_step=partial(
             train_step,
-            strengths=wave_strengths(few / np.float32(255)),
+            strengths=wave_strengths(few / np.float32(255)) * np.float32(prior**0.5),
             listener=listener,
             config=config,
         ),

@@ -3,7 +3,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wyh.augment import move_camera, turn_light
+from wyh.augment import AugmentConfig, augmented, move_camera, turn_light
+from wyh.errors import WyhError
+from wyh.natural import mix_in, wave_strengths
 
 move = jax.jit(move_camera, static_argnums=2)
 light = jax.jit(turn_light, static_argnums=2)
@@ -82,3 +84,35 @@ def test_the_key_decides(turn, key):
 def test_grey_and_colour(channels, key):
     pictures = jnp.full((2, 8, 8, channels), 0.5)
     assert move(pictures, key, 0.1).shape == light(pictures, key, 0.1).shape == pictures.shape
+
+
+@pytest.mark.parametrize("turn", [move, light])
+def test_a_film_is_seen_by_one_camera_in_one_light_throughout(turn, key):
+    pictures = ramps(4)
+    films = jnp.broadcast_to(pictures[:, None], (4, 5, 12, 16, 3))
+    seen = np.asarray(turn(films, key, 0.3))
+    np.testing.assert_allclose(seen, np.broadcast_to(seen[:, :1], seen.shape), atol=1e-6)
+    np.testing.assert_allclose(seen[:, 0], turn(pictures, key, 0.3), atol=1e-6)
+
+
+def test_films_as_another_camera_in_another_light_would_have_taken_them(key, rng):
+    strengths = wave_strengths(rng.random((5, 12, 16, 3)).astype(np.float32))
+    films = jnp.broadcast_to(ramps(4)[:, None], (4, 3, 12, 16, 3))
+    keys = jax.random.split(key, 3)
+    assert augmented(films, key, strengths, AugmentConfig(0, 0, 0)) is films
+    for given, expected in [
+        (AugmentConfig(0.2, 0, 0), move_camera(films, keys[0], 0.2)),
+        (AugmentConfig(0, 0.2, 0), turn_light(films, keys[1], 0.2)),
+        (AugmentConfig(0, 0, 0.5), mix_in(films, keys[2], strengths, 0.5)),
+    ]:
+        assert not np.allclose(expected, films, atol=0.01)
+        np.testing.assert_allclose(augmented(films, key, strengths, given), expected, atol=1e-6)
+    # Of things never seen, there is one throughout each film.
+    whole = np.asarray(augmented(films, key, strengths, AugmentConfig(0.2, 0.2, 0.5)))
+    np.testing.assert_allclose(whole, np.broadcast_to(whole[:, :1], whole.shape), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["camera", "light", "unseen"])
+def test_amounts_out_of_range(name):
+    with pytest.raises(WyhError, match=f"got {name} 1.5, wanted 0 to 1"):
+        AugmentConfig(**{name: 1.5})

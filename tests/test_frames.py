@@ -94,6 +94,46 @@ def test_a_frame_rate_of_fractions_rounds_no_frame_into_the_next_second(banks):
         np.testing.assert_array_equal(bank.divide()[1], np.arange(210, 240))
 
 
+def test_sequences_are_frames_that_follow_one_another_in_one_recording(banks):
+    for bank in banks([8, 4], frames_per_window=2):
+        found = bank.sequences(np.arange(12), 3)
+        np.testing.assert_array_equal(found[:, 0], [0, 1, 2, 3, 4, 5, 8, 9])
+        assert (np.diff(found, axis=1) == 1).all()
+
+
+def test_sequences_do_not_cross_what_was_not_chosen(banks):
+    for bank in banks([20]):
+        chosen = np.array([9, 1, 2, 3, 0, 7, 8, 10, 15])  # in any order
+        found = bank.sequences(chosen, 3)
+        np.testing.assert_array_equal(
+            found, [[0, 1, 2], [1, 2, 3], [7, 8, 9], [8, 9, 10], [15, 15, 15]]
+        )
+
+
+def test_sequences_do_not_cross_a_gap_in_time(banks):
+    """Frames 0 to 9 and 20 to 29 of the film have following numbers in the data set."""
+    for bank in banks([30], kept=lambda secs: int(secs + 1e-6) != 1):
+        found = bank.sequences(np.arange(20), 6)
+        np.testing.assert_array_equal(found[:, 0], [0, 1, 2, 3, 4, 10, 11, 12, 13, 14])
+        seconds = bank.films_at(found)[:, :, 4, 0, 0] // 10
+        assert (seconds == seconds[:, :1]).all()
+
+
+def test_photos_and_short_runs_are_held(banks):
+    for bank in banks([1, 1, 2]):
+        found = bank.sequences(np.arange(4), 3)
+        np.testing.assert_array_equal(found, [[0, 0, 0], [1, 1, 1], [2, 3, 3]])
+
+
+def test_films_by_number(banks):
+    for bank in banks([8, 4], frames_per_window=2):
+        films = bank.films_at(bank.sequences(np.arange(12), 4))
+        assert films.shape == (6, 4, 8, 8, 1) and films.dtype == np.uint8
+        np.testing.assert_array_equal(films[4, :, 4, 0, 0], [4, 5, 6, 7])
+        np.testing.assert_array_equal(films[5, :, 4, 0, 0], [0, 1, 2, 3])
+        assert (films[5, :, 0] == 1).all()
+
+
 def test_no_frames(tmp_path):
     dataset = make_dataset(tmp_path / "set", {"a": numbered(0, 3)})
     with pytest.raises(WyhError, match="no pictures to train on: give more footage"):

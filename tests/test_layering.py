@@ -33,10 +33,26 @@ ALLOWED = {
     "wyh.metrics": SPECS | {"wyh.signal"},
     "wyh.losses": SPECS | {"wyh.signal"},
     "wyh.windows": SPECS,
+    "wyh.natural": SPECS,
+    "wyh.augment": SPECS | {"wyh.natural"},
+    "wyh.principal": SPECS | {"wyh.natural", "wyh.signal", "wyh.models"},
+    "wyh.optimizers": SPECS,
     "wyh.transducers": SPECS
     | {"wyh.signal", "wyh.models", "wyh.synths", "wyh.plain", "wyh.runs", "wyh.checkpoints"},
 }
-OFF_THE_PLAYING_PATH = {"wyh.training", "wyh.records", "wyh.losses", "wyh.metrics", "wyh.dataset"}
+OFF_THE_PLAYING_PATH = {
+    "wyh.training",
+    "wyh.records",
+    "wyh.losses",
+    "wyh.metrics",
+    "wyh.dataset",
+    "wyh.frames",
+    "wyh.natural",
+    "wyh.augment",
+    "wyh.principal",
+    "wyh.optimizers",
+    "wyh.validation",
+}
 HEAVY = ("orbax", "optax", "scipy.signal", "tensorflow_datasets", "grain", "matplotlib")
 
 

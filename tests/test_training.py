@@ -460,7 +460,10 @@ def events(path: Path) -> list[Event]:
 
 
 def test_tensorboard_gets_figures_pictures_and_sounds(tmp_path):
-    def summaries(state):
+    told = []
+
+    def summaries(variables):
+        told.append(int(variables["step"]))  # what `playable` gave
         picture = np.full((8, 6, 3), 128, np.uint8)
         tone = np.sin(np.arange(800, dtype=np.float32) / 10) * 1.01  # clipped, not refused
         return Summaries({"seen": picture}, {"heard": (tone, 8000)})
@@ -468,6 +471,7 @@ def test_tensorboard_gets_figures_pictures_and_sounds(tmp_path):
     shown = {"evaluate": lambda state: {"val_loss": 1.0}, "summaries": summaries}
     train(tmp_path / "run", steps=10, **shown)
     train(tmp_path / "run", steps=20, **shown, resume=True)
+    assert told == [10, 20]
     found = events(tmp_path / "run")
     restarts = [event.step for event in found if event.session_log.status == SessionLog.START]
     assert restarts == [1, 11]  # TensorBoard then drops what a killed session left after it

@@ -22,11 +22,12 @@ class AugmentConfig:
 
     camera: float = 0.1  # zoom up to this much, and the shift that leaves free, 0 to 1
     light: float = 0.15  # brightness and tint, up to this much, 0 to 1
-    unseen: float = 1.0  # pictures in general laid over, of up to this much variance, 0 to 1
+    unseen: float = 2.0  # pictures in general laid over, up to so many times as strong as in the
+    # footage that is left out (wyh.principal), 0 to 10
 
     def __post_init__(self) -> None:
-        for name in ("camera", "light", "unseen"):
-            check_range(name, getattr(self, name), 0, 1)
+        for name, high in (("camera", 1), ("light", 1), ("unseen", 10)):
+            check_range(name, getattr(self, name), 0, high)
 
 
 def augmented(

@@ -6,20 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from data_prep.given import SAMPLE
 from experiments.autoencoder import PRESETS
 from tests.conftest import TINY_MODEL, untrained
 from wyh.errors import WyhError
-from wyh.media.decode import open_video
-from wyh.metrics.pictures import gain_db
-from wyh.models.autoencoder import (
-    Autoencoder,
-    AutoencoderConfig,
-    as_picture,
-    decode,
-    encode,
-    principal_start,
-)
+from wyh.models.autoencoder import Autoencoder, AutoencoderConfig, as_picture, decode, encode
 from wyh.specs import VideoSpec
 from wyh.transducers.autoencoder import SonifierConfig
 
@@ -110,89 +100,6 @@ def test_extreme_codes_decode_to_finite_pictures_with_finite_slopes(code):
     assert jnp.isfinite(decode_jit(MODEL, PARAMS, codes)).all()
     slope = jax.jit(jax.grad(lambda c: jnp.sum(decode(MODEL, PARAMS, c))))(codes)
     assert jnp.isfinite(slope).all()
-
-
-def film():
-    """Real pictures: eight seconds of the bundled film."""
-    spec = VideoSpec(Fraction(12), *SHAPE)
-    with open_video(SAMPLE.with_name("bbb_252s_8s_160x90_12fps.mp4"), spec) as reader:
-        return np.concatenate([frames.pixels for frames in reader]).astype(np.float32) / 255
-
-
-def low_rank(rng, count, rank, noise=0.0):
-    """Pictures in [0, 1] that differ in so many ways only."""
-    ways = np.linalg.qr(rng.standard_normal((math.prod(SHAPE), rank)))[0].T
-    strength = np.linspace(1.5, 0.7, rank)
-    pictures = 0.5 + (rng.standard_normal((count, rank)) * strength) @ ways
-    pictures += noise * rng.standard_normal(pictures.shape)
-    return pictures.reshape(count, *SHAPE).astype(np.float32)
-
-
-def pca(pictures, values):
-    flat = pictures.reshape(len(pictures), -1).astype(np.float64)
-    mean = flat.mean(0)
-    _, _, ways = np.linalg.svd(flat - mean, full_matrices=False)
-    return mean, ways[:values]
-
-
-def reconstructed(pictures, given, values):
-    mean, ways = pca(given, values)
-    flat = pictures.reshape(len(pictures), -1) - mean
-    return (mean + flat @ ways.T @ ways).reshape(pictures.shape)
-
-
-def begun_on(pictures, smoothing):
-    """A model that begins on these pictures, and its codes of them."""
-    config = AutoencoderConfig(8, smoothing, (4, 8, 8), (4, 2, 2), 16)
-    model = Autoencoder(config, SHAPE)
-    begun = untrained(SonifierConfig(config), VIDEO)["params"]
-    params = principal_start(begun, pictures, config)
-    assert jax.tree.map(np.shape, params) == jax.tree.map(np.shape, begun)
-    assert {leaf.dtype for leaf in jax.tree.leaves(params)} == {np.dtype(np.float32)}
-    return model, params, np.asarray(encode_jit(model, params, pictures))
-
-
-@pytest.mark.parametrize(("smoothing", "lost_db"), [(0, 0.5), (1, 2.0)])
-def test_the_principal_start_keeps_what_principal_components_keep(rng, smoothing, lost_db):
-    pictures = low_rank(rng, 200, 12, noise=0.01)
-    model, params, code = begun_on(pictures, smoothing)
-    decoded = np.asarray(decode_jit(model, params, code))
-    mean = pictures.mean(axis=0)
-    ideal = gain_db(reconstructed(pictures, pictures, 8), pictures, mean)
-    assert ideal - lost_db < gain_db(decoded, pictures, mean) <= ideal + 0.01
-
-
-def test_neighbours_in_the_principal_start_say_similar_things():
-    pictures = film()
-    _, _, code = begun_on(pictures, 1)
-    alike = np.abs(np.corrcoef(code.T))
-    neighbours = np.mean(np.diagonal(alike, 1))
-    apart = np.mean([np.mean(np.diagonal(alike, lag)) for lag in (4, 5, 6)])
-    assert neighbours > apart + 0.2
-
-
-def test_the_principal_start_makes_codes_about_uniform(rng):
-    pictures = low_rank(rng, 1000, 8)
-    params = principal_start(PARAMS, pictures, TINY_MODEL)
-    code = np.sort(np.asarray(encode_jit(MODEL, params, pictures)), axis=0)
-    ideal = (np.arange(1000) + 0.5) / 1000
-    assert np.abs(code - ideal[:, None]).max() < 0.06
-
-
-@pytest.mark.parametrize("count", [1, 2, 3])
-def test_a_few_pictures_are_enough(rng, count):
-    pictures = rng.random((count, *SHAPE)).astype(np.float32)
-    params = principal_start(PARAMS, pictures, TINY_MODEL)
-    decoded = np.asarray(decode_jit(MODEL, params, encode_jit(MODEL, params, pictures)))
-    np.testing.assert_allclose(decoded, pictures, atol=0.02)
-
-
-def test_footage_that_stands_still_gives_a_start_that_is_finite(rng):
-    still = np.broadcast_to(rng.random((1, *SHAPE)), (20, *SHAPE)).astype(np.float32)
-    params = principal_start(PARAMS, still, TINY_MODEL)
-    code = encode_jit(MODEL, params, rng.random((4, *SHAPE)).astype(np.float32))
-    np.testing.assert_allclose(code, 0.5, atol=1e-6)
-    np.testing.assert_allclose(decode_jit(MODEL, params, code), still[:4], atol=1e-5)
 
 
 def test_frames_become_pictures():

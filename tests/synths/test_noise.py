@@ -81,6 +81,22 @@ def test_the_level_of_each_band_is_its_amplitude(policy, layout):
     assert abs(level_db.mean()) < 0.25
 
 
+def test_what_drifting_loses_is_given_back_to_fast_and_slow_partials():
+    """Averaged over many draws, low and high bands are exactly as loud as if they were steady."""
+    many = 0.05 * np.repeat(np.eye(BANDS)[[0, -1]], 24, axis=0)[:, None] * np.ones((1, 800, 1))
+    power = np.mean(play(many, "continuous")[:, SETTLED] ** 2, axis=1).reshape(2, 24).mean(axis=1)
+    np.testing.assert_allclose(10 * np.log10(power / 0.05**2), 0, atol=0.1)
+
+
+def test_low_partials_drift_faster():
+    """In the columns after which steady ones repeat, low partials have gone elsewhere."""
+    one_each = 0.05 * np.eye(BANDS)[:, None] * np.ones((1, 800, 1))
+    sound = play(one_each, "continuous")[:, SETTLED]
+    kept = [lag_correlation(row, N_FFT) for row in sound]
+    print(kept)
+    assert abs(kept[0]) < 0.15 and min(kept[2:]) > 0.25
+
+
 @policies
 def test_bands_lie_where_the_layout_puts_them(policy):
     one_each = 0.05 * np.eye(BANDS)[:, None] * np.ones((1, 800, 1))

@@ -21,6 +21,9 @@ from wyh.windows import Split, WindowSpec, block_split, fit_every, on_grid
 MOST = 1500
 """Pictures of each kind, at most: whole seconds, evenly spread."""
 
+LEAST = 4
+"""Pictures of each kind, at least."""
+
 EVERY = 5  # the last of so many seconds is held out, as `data_prep.video` does by itself
 SAMPLE = Path(__file__).parents[1] / "samples/big_buck_bunny/bbb_252s_30s_320x180.mp4"
 
@@ -77,10 +80,10 @@ def gather(run: Run, inputs: tuple[Path, ...], out: Path) -> Footage:
             footage = replace(apart, source=f"{names} (references fitted to 4 of 5 seconds of it)")
     footage = Footage(_thinned(footage.training), _thinned(footage.held_out), footage.source)
     for reel, what in ((footage.training, "to fit references to"), (footage.held_out, "held out")):
-        if len(np.unique(reel.seconds)) < 2 or len(reel.frames) < 8:
+        if len(np.unique(reel.seconds)) < 2 or len(reel.frames) < LEAST:
             raise WyhError(
-                f"{footage.source}: got {len(reel.frames)} pictures {what}, wanted 2 seconds or "
-                f"more: name longer films to measure on"
+                f"{footage.source}: got {len(reel.frames)} pictures {what}, wanted 2 seconds, or "
+                f"{LEAST} photos, or more: name longer films to measure on"
             )
     return footage
 

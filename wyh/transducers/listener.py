@@ -107,11 +107,15 @@ class Listener:
         """
         middles = self.middles(count)
         rms = np.sqrt(np.mean(np.square(waveform, dtype=np.float64)))
-        sound = np.asarray(waveform / max(rms, 1e-9), np.float32)
-        few = _chunks(middles[:: -(-count // 1024)])
-        level = np.mean([jnp.mean(self._levels(sound, some)[..., CENTRE]) for some in few])
+        # Bands of codes about 0.5: a level far off would be cut at its lower end, and misread.
+        about = np.sqrt(self.sound.model.code_size) / 2
+        sound = np.asarray(waveform * (about / max(rms, 1e-9)), np.float32)
+        few = middles[:: -(-count // 1024)]
         # A code has the same mean whatever the picture, nearly: that gives the level away.
-        sound = sound * self._gain(float(variables["listener"]["level"]) - float(level))
+        for _ in range(2):
+            levels = [np.asarray(self._levels(sound, m)[..., CENTRE]) for m in _chunks(few)]
+            level = float(np.mean(np.concatenate(levels)[: len(few)]))
+            sound = sound * self._gain(level, float(variables["listener"]["level"]))
         heard = [
             np.asarray(_hear(self.config, variables["listener"]["params"], self._levels(sound, m)))
             for m in _chunks(middles)
@@ -139,7 +143,7 @@ class Listener:
         if lengths == 1:
             return self._member
         bands, bins = self._member.shape
-        fine = np.zeros((bands, (bins - 1) * lengths + 1), np.float32)
+        fine = np.zeros((bands, self.sound.synth.n_fft * lengths // 2 + 1), np.float32)
         for step in range(-(lengths // 2), lengths // 2 + 1):
             share = 0.5 if 2 * abs(step) == lengths else 1.0
             inside = np.arange(bins) * lengths + step
@@ -153,9 +157,11 @@ class Listener:
         level = 1 + 10 * jnp.log10(power + 1e-9) / self.sound.range_db
         return jnp.maximum(level, LEAST)
 
-    def _gain(self, difference: float) -> float:
-        """The gain that raises the mean level by so much."""
-        return float(db_to_amplitude(jnp.float32(difference * self.sound.range_db)))
+    def _gain(self, level: float, wanted: float) -> np.float32:
+        """The gain that turns one mean level into another."""
+        if self.sound.loudness == "linear":
+            return np.float32(wanted / level)
+        return np.float32(db_to_amplitude(jnp.float32((wanted - level) * self.sound.range_db)))
 
 
 def _cut(waveform: Array, starts: Array, *, length: int) -> Array:
