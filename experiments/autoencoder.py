@@ -29,7 +29,7 @@ import tyro
 from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt8
 
 from data_prep.given import open_data
-from wyh.augment import AugmentConfig, augmented
+from wyh.augment import AugmentConfig, as_needed, augmented
 from wyh.cli import run as run_command
 from wyh.earlier import config_as_begun, params_of
 from wyh.errors import WyhError, check_range
@@ -258,9 +258,9 @@ def main(config: Config) -> None:
         state,
         train_step=partial(
             train_step,
-            strengths=wave_strengths(few / np.float32(255)) * np.float32(prior**0.5),
+            strengths=wave_strengths(few / np.float32(255)),
             listener=listener,
-            config=config,
+            config=replace(config, augment=as_needed(config.augment, prior)),
         ),
         batch_at=lambda step: bank.films_at(
             films[shuffled(step, config.batch_size // INNER, len(films), config.fit.seed)]

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 os.environ.setdefault("WYH_CACHE", tempfile.mkdtemp(prefix="wyh-tests-"))
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# NumPy's threads and those of JAX, or of other processes, wait for one another for seconds.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from fractions import Fraction
 from pathlib import Path

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wyh.augment import AugmentConfig, augmented, move_camera, turn_light
+from wyh.augment import AugmentConfig, as_needed, augmented, move_camera, turn_light
 from wyh.errors import WyhError
 from wyh.natural import mix_in, wave_strengths
 
@@ -112,7 +112,16 @@ def test_films_as_another_camera_in_another_light_would_have_taken_them(key, rng
     np.testing.assert_allclose(whole, np.broadcast_to(whole[:, :1], whole.shape), atol=1e-6)
 
 
+def test_where_little_is_new_less_is_changed():
+    config = AugmentConfig(0.1, 0.2, 1.0)
+    assert as_needed(config, 0.5) == as_needed(config, 0.1) == config
+    less = as_needed(config, 0.02)
+    np.testing.assert_allclose((less.camera, less.light, less.unseen), (0.02, 0.04, 0.2))
+    assert as_needed(AugmentConfig(0, 0, 0), 0.5) == AugmentConfig(0, 0, 0)
+
+
 @pytest.mark.parametrize("name", ["camera", "light", "unseen"])
 def test_amounts_out_of_range(name):
-    with pytest.raises(WyhError, match=f"got {name} 1.5, wanted 0 to 1"):
-        AugmentConfig(**{name: 1.5})
+    for value in (1.5, -1):
+        with pytest.raises(WyhError, match=f"got {name} {value:g}, wanted 0 to 1"):
+            AugmentConfig(**{name: value})

@@ -26,7 +26,7 @@ encode_jit, decode_jit = jax.jit(encode, static_argnums=0), jax.jit(decode, stat
 @pytest.fixture
 def no_prior(monkeypatch):
     """Nothing but the pictures themselves is known."""
-    monkeypatch.setattr(principal, "PRIOR", 0.0)
+    monkeypatch.setattr(principal, "PRIORS", (0.0,))
 
 
 def film():
@@ -59,7 +59,7 @@ def begun_on(pictures, smoothing):
     config = AutoencoderConfig(8, smoothing, (4, 8, 8), (4, 2, 2), 16)
     model = Autoencoder(config, SHAPE)
     begun = untrained(SonifierConfig(config), VIDEO)["params"]
-    params = principal_start(begun, pictures, config)
+    params, _ = principal_start(begun, pictures, config)
     assert jax.tree.map(np.shape, params) == jax.tree.map(np.shape, begun)
     assert {leaf.dtype for leaf in jax.tree.leaves(params)} == {np.dtype(np.float32)}
     return model, params, np.asarray(encode_jit(model, params, pictures))
@@ -85,7 +85,7 @@ def test_with_a_prior_it_keeps_more_of_pictures_never_seen(rng, monkeypatch):
     unseen = 0.5 + np.tensordot(drawn, waves, axes=1).astype(np.float32)
     kept = {}
     for prior in (0.0, 0.5):
-        monkeypatch.setattr(principal, "PRIOR", prior)
+        monkeypatch.setattr(principal, "PRIORS", (prior,))
         model, params, code = begun_on(seen, 0)
         decoded = {"seen": np.asarray(decode_jit(model, params, code))}
         code = encode_jit(model, params, unseen)
@@ -96,12 +96,28 @@ def test_with_a_prior_it_keeps_more_of_pictures_never_seen(rng, monkeypatch):
     assert kept["seen", 0.5] > 8
 
 
+def test_the_prior_is_the_one_that_suits_pictures_left_out(rng):
+    every = low_rank(rng, 300, 5)
+    seen, like_them = every[:200], every[200:]
+    waves = waves_of(wave_strengths(seen), 16, 16)
+    others = 0.5 + np.tensordot(rng.standard_normal((100, len(waves))), waves, axes=1)
+    chosen = {
+        name: principal_start(PARAMS, seen, TINY_MODEL, left_out)[1]
+        for name, left_out in (
+            ("nothing", None),
+            ("like them", like_them),
+            ("others", others.astype(np.float32)),
+        )
+    }
+    first, *_, last = principal.PRIORS
+    assert chosen == {"nothing": first, "like them": last, "others": first}
+
+
 def test_neighbours_in_the_principal_start_say_similar_things():
     _, _, code = begun_on(film(), 1)
     alike = np.corrcoef(code.T)
     neighbours = np.mean(np.diagonal(alike, 1))
     apart = np.mean([np.mean(np.diagonal(alike, lag)) for lag in (4, 5, 6)])
-    print(neighbours, apart)
     assert neighbours > max(0, apart) + 0.2
 
 
@@ -113,7 +129,7 @@ def test_no_picture_is_heard_by_its_loudness():
 
 def test_the_principal_start_makes_codes_about_uniform(rng):
     pictures = low_rank(rng, 1000, 8)
-    params = principal_start(PARAMS, pictures, TINY_MODEL)
+    params, _ = principal_start(PARAMS, pictures, TINY_MODEL)
     code = np.sort(np.asarray(encode_jit(MODEL, params, pictures)), axis=0)
     ideal = (np.arange(1000) + 0.5) / 1000
     assert np.abs(code - ideal[:, None]).max() < 0.06
@@ -122,7 +138,7 @@ def test_the_principal_start_makes_codes_about_uniform(rng):
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_a_few_pictures_are_enough(rng, count, no_prior):
     pictures = rng.random((count, *SHAPE)).astype(np.float32)
-    params = principal_start(PARAMS, pictures, TINY_MODEL)
+    params, _ = principal_start(PARAMS, pictures, TINY_MODEL)
     decoded = np.asarray(decode_jit(MODEL, params, encode_jit(MODEL, params, pictures)))
     np.testing.assert_allclose(decoded, pictures, atol=0.02)
 
@@ -130,13 +146,13 @@ def test_a_few_pictures_are_enough(rng, count, no_prior):
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_a_few_pictures_and_the_prior_give_a_start_that_is_finite(rng, count):
     pictures = rng.random((count, *SHAPE)).astype(np.float32)
-    params = principal_start(PARAMS, pictures, TINY_MODEL)
+    params, _ = principal_start(PARAMS, pictures, TINY_MODEL)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params))
 
 
 def test_footage_that_stands_still_gives_a_start_that_is_finite(rng):
     still = np.broadcast_to(rng.random((1, *SHAPE)), (20, *SHAPE)).astype(np.float32)
-    params = principal_start(PARAMS, still, TINY_MODEL)
+    params, _ = principal_start(PARAMS, still, TINY_MODEL)
     code = encode_jit(MODEL, params, rng.random((4, *SHAPE)).astype(np.float32))
     np.testing.assert_allclose(code, 0.5, atol=1e-6)
     np.testing.assert_allclose(decode_jit(MODEL, params, code), still[:4], atol=1e-5)

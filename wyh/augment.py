@@ -3,7 +3,7 @@
 Of films each is seen by one camera, in one light, throughout.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
@@ -22,12 +22,28 @@ class AugmentConfig:
 
     camera: float = 0.1  # zoom up to this much, and the shift that leaves free, 0 to 1
     light: float = 0.15  # brightness and tint, up to this much, 0 to 1
-    unseen: float = 2.0  # pictures in general laid over, up to so many times as strong as in the
-    # footage that is left out (wyh.principal), 0 to 10
+    unseen: float = 1.0  # pictures in general laid over, of up to this much variance, 0 to 1
 
     def __post_init__(self) -> None:
-        for name, high in (("camera", 1), ("light", 1), ("unseen", 10)):
-            check_range(name, getattr(self, name), 0, high)
+        for name in ("camera", "light", "unseen"):
+            check_range(name, getattr(self, name), 0, 1)
+
+
+def as_needed(config: AugmentConfig, prior: float) -> AugmentConfig:
+    """Less of everything, in proportion, where pictures that were left out show little new.
+
+    Where a camera stands still, pictures from elsewhere or in another light only take room.
+    """
+    share = min(1.0, prior / _MUCH)
+    return replace(
+        config,
+        camera=config.camera * share,
+        light=config.light * share,
+        unseen=config.unseen * share,
+    )
+
+
+_MUCH = 0.1  # a prior from which on everything is augmented in full
 
 
 def augmented(

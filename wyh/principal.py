@@ -19,13 +19,12 @@ from wyh.signal.smoothing import smooth
 PRIORS = (0.5, 0.1, 0.02, 0.004)
 """Variance of pictures in general, to that of the training pictures: what is tried."""
 
+_ABOUT = 1.05  # a greater prior may lose so much more than the best: it is the safer one
 _LEAST = 1e-3  # std of a component: less is rounding, a grey level of one value has 4e-3
 _TO_UNIFORM = 1.45  # of a logit's std: the sigmoid of what is about normal is about uniform
 _STRENGTH = 0.9  # how far strong components stay stronger: 0 makes all equal, 1 keeps them
 _LEAST_WAVE = 0.05  # waves that smoothing leaves less of are not restored
 _HEARD_NOISE = 0.25  # of a logit, as a listener hears it: about 0.05 of a code value
-
-Pictures = Float[np.ndarray, "n height width channel"]
 
 
 class _Linear(NamedTuple):
@@ -37,7 +36,10 @@ class _Linear(NamedTuple):
 
 
 def principal_start(
-    params: Any, pictures: Pictures, config: AutoencoderConfig, left_out: Pictures | None = None
+    params: Any,
+    pictures: Float[np.ndarray, "n height width channel"],
+    config: AutoencoderConfig,
+    left_out: Float[np.ndarray, "m height width channel"] | None = None,
 ) -> tuple[Any, float]:
     """Parameters that begin as principal component analysis, the network adding nothing yet.
 
@@ -60,7 +62,7 @@ def principal_start(
     mean = pictures.mean(axis=0, dtype=np.float64)
     flat = (pictures - mean).reshape(len(pictures), -1)
     general = waves_of(wave_strengths(pictures), *pictures.shape[1:3])
-    unseen = np.sqrt(len(flat)) * general.reshape(len(general), -1)
+    unseen = np.sqrt(len(flat)) * general.reshape(-1, flat.shape[1])
     both = np.concatenate([flat, unseen])
     # By the products of pictures, several times faster than the decomposition of their pixels.
     products = both @ both.T / len(flat)
@@ -69,7 +71,8 @@ def principal_start(
         prior: _laid_along(both, products, len(flat), prior, config, judges)
         for prior in (PRIORS if judges is not None else PRIORS[:1])
     }
-    prior = min(found, key=lambda prior: found[prior].lost)
+    least = min(linear.lost for linear in found.values())
+    prior = next(prior for prior in PRIORS if found[prior].lost <= _ABOUT * least)
     linear = found[prior]
     encoder, decoder = dict(params["encoder"]), dict(params["decoder"])
     encoder["linear"] = {"kernel": linear.encode.astype(np.float32)}

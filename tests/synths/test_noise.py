@@ -93,7 +93,6 @@ def test_low_partials_drift_faster():
     one_each = 0.05 * np.eye(BANDS)[:, None] * np.ones((1, 800, 1))
     sound = play(one_each, "continuous")[:, SETTLED]
     kept = [lag_correlation(row, N_FFT) for row in sound]
-    print(kept)
     assert abs(kept[0]) < 0.15 and min(kept[2:]) > 0.25
 
 

@@ -140,6 +140,21 @@ def test_a_file_may_be_at_any_level(heard, gain):
     np.testing.assert_allclose(found, plain, atol=2e-4)
 
 
+@loudnesses
+def test_the_level_is_found_however_many_bands_share_the_sound(loudness, rng):
+    """None of them is cut off at the lower end while the level is not known yet."""
+    model = replace(TINY_MODEL, code_size=64, smoothing=0)
+    sound = SonifierConfig(model, TINY_SYNTH, loudness=loudness)
+    listener = Listener(sound, VIDEO, ListenerConfig(width=4))
+    made = steadily(listener, jnp.asarray(rng.random((1, 64)), jnp.float32))
+    levels = jax.jit(listener.levels)(made, listener.middles(8)[None])
+    params = listener.init(KEY)
+    level = np.mean(levels[..., CENTRE])
+    variables = {"listener": {"params": params, "level": level}}
+    found = listener.codes(variables, np.asarray(0.01 * made[0]), 8)
+    np.testing.assert_allclose(found, np.mean(levels[0], axis=-1), atol=1e-3)
+
+
 def test_a_part_of_the_sound_that_is_louder_than_the_rest_gives_the_level_away_all_the_same(heard):
     """What is measured is the mean of levels, not the power of the whole."""
     listener, variables, codes, sound, _ = heard

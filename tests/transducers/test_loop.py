@@ -165,8 +165,8 @@ def test_sounds_are_read_at_the_look_that_their_level_is_measured_by():
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"snr_low_db": 40.0}, "got snr_low_db 40 dB, wanted -20 to 30 dB"),
-        ({"snr_high_db": 101.0}, "got snr_high_db 101 dB, wanted 15 to 100 dB"),
+        ({"snr_low_db": 40.0, "snr_high_db": 30.0}, "got snr_low_db 40 dB, wanted -20 to 30 dB"),
+        ({"snr_low_db": 15.0, "snr_high_db": 101.0}, "got snr_high_db 101 dB, wanted 15 to 100 dB"),
         ({"late_ms": -1.0}, "got late_ms -1 ms, wanted 0 to 100 ms"),
         ({"level": 0.6}, "got level 0.6, wanted 0 to 0.5"),
         ({"other_phases": 1.5}, "got other_phases 1.5, wanted 0 to 1"),
