@@ -23,7 +23,7 @@ from experiments.autoencoder import (
     train_step,
 )
 from tests.conftest import TINY_SYNTH, make_dataset, untrained
-from wyh import cli, knobs
+from wyh import cli, knobs, principal
 from wyh.augment import AugmentConfig
 from wyh.losses import uniformity
 from wyh.metrics.pictures import gain_db
@@ -77,10 +77,12 @@ encode_jit, decode_jit = (jax.jit(function, static_argnums=0) for function in (e
 
 
 @pytest.fixture(scope="module", autouse=True)
-def compiled_quickly():
-    """Each test makes steps of its own: compiling them is nearly all of the time they take."""
+def quickly():
+    """Compiling steps, each test its own, and finding the prior are nearly all of the time."""
     jax.config.update("jax_disable_most_optimizations", True)
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(principal, "PRIORS", principal.PRIORS[:2])
+        yield
     jax.config.update("jax_disable_most_optimizations", False)
 
 
@@ -88,9 +90,9 @@ def compiled_quickly():
 def sets(tmp_path_factory):
     """Half of the default's footage is black, as where a film begins."""
     folder = tmp_path_factory.mktemp("sets")
-    black = np.zeros((300, 16, 16, 3), np.uint8)
+    black = np.zeros((150, 16, 16, 3), np.uint8)
     films = {
-        "default": np.concatenate([black, moving_bars(300, 16)]),
+        "default": np.concatenate([black, moving_bars(150, 16)]),
         "wyhiwys": moving_bars(60, 64),
     }
     return {name: make_dataset(folder / name, {"a.mp4": film}).path for name, film in films.items()}
