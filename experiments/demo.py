@@ -55,7 +55,8 @@ def main(config: Config) -> None:
 Done. Watch and listen: {film}
 
 What to try next:
-  python -m wyh.info --run {out}
+  python -m wyh.report --run {out}
+  python -m wyh.listen {film} --run {out} --out listened.mp4
   python -m wyh.render {SAMPLE} --run {out} --out heard.mp4
   python -m wyh.live --source {SAMPLE} --run {out} --sink live.wav
   python -m experiments.autoencoder --data YOUR_FILM.mp4   # then render or play it""")
