@@ -218,7 +218,8 @@ def test_the_commands_are_listed_and_called(tmp_path):
 
 def test_an_unknown_command(tmp_path):
     process = wyh("sing", cwd=tmp_path)
-    assert process.communicate()[1] == "wyh: got 'sing', wanted one of render, live, info\n"
+    told = "wyh: got 'sing', wanted one of render, live, listen, report, info\n"
+    assert process.communicate()[1] == told
     assert process.returncode == 2
 
 

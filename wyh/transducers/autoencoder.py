@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key, PRNGKeyArray, UInt8
+from jaxtyping import Array, ArrayLike, Float, Key, PRNGKeyArray, UInt8
 
 from wyh.models.autoencoder import Autoencoder, AutoencoderConfig, as_picture, encode
 from wyh.specs import AudioSpec, StreamSpec, VideoSpec
@@ -41,7 +41,7 @@ def amplitudes(code: Float[Array, "*lead bands"], config: SonifierConfig) -> Arr
 
 
 def glided(
-    controls: Magnitudes, ages: Float[Array, " time"], glide: Float[Array, ""]
+    controls: Magnitudes, ages: Float[Array, " time"], glide: Float[ArrayLike, ""]
 ) -> Float[Array, "batch time bands"]:
     """The amplitudes on the way from the picture before to the newest, `ages` periods old.
 
