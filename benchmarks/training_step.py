@@ -69,10 +69,10 @@ def ours(config: Config) -> Repeated:
         number, params, opt_state = state
         keys = jax.random.split(jax.random.fold_in(jax.random.key(0), number), 3)
         pictures = as_picture(frames)
-        if config.camera:
-            pictures = move_camera(pictures, keys[0], config.camera)
-        if config.light:
-            pictures = turn_light(pictures, keys[1], config.light)
+        if config.augment.camera:
+            pictures = move_camera(pictures, keys[0], config.augment.camera)
+        if config.augment.light:
+            pictures = turn_light(pictures, keys[1], config.augment.light)
         grads = jax.grad(loss_fn)(params, pictures, keys[2])
         updates, opt_state = optimizer.update(grads, opt_state)
         return number + 1, optax.apply_updates(params, updates), opt_state
@@ -162,16 +162,16 @@ def theirs(config: Config, channels_last: bool) -> Repeated:
     def augmented() -> Any:
         x = frames.float() / 255
         batch = config.batch_size
-        if config.camera:
-            scale = 1 / (1 + config.camera * torch.rand(batch))
+        if config.augment.camera:
+            scale = 1 / (1 + config.augment.camera * torch.rand(batch))
             theta = torch.zeros(batch, 2, 3)
             theta[:, 0, 0] = theta[:, 1, 1] = scale
             theta[:, :, 2] = (1 - scale)[:, None] * (2 * torch.rand(batch, 2) - 1)
             grid = functional.affine_grid(theta, list(x.shape), align_corners=False)
             x = functional.grid_sample(x, grid, "bilinear", "border", align_corners=False)
-        if config.light:
-            light = config.light * (2 * torch.rand(batch, 1, 1, 1) - 1)
-            tint = config.light * (2 * torch.rand(batch, 3, 1, 1) - 1)
+        if config.augment.light:
+            light = config.augment.light * (2 * torch.rand(batch, 1, 1, 1) - 1)
+            tint = config.augment.light * (2 * torch.rand(batch, 3, 1, 1) - 1)
             x = (x * (1 + light + tint / 2)).clamp(0, 1)
         return x
 
