@@ -7,8 +7,8 @@ from pathlib import Path
 
 import imageio_ffmpeg
 
-from data_prep.given import SAMPLE
 from wyh.errors import WyhError
+from wyh.samples import SAMPLE
 
 LOOPS = 20
 """The bundled half minute so many times over is ten minutes."""

@@ -12,11 +12,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import tyro
 
-from data_prep.given import SAMPLE
 from experiments.demo import held_out
 from wyh import knobs
 from wyh.metrics.heard import add_noise
 from wyh.runs import load_run
+from wyh.samples import SAMPLE
 from wyh.specs import VideoSpec
 from wyh.transducers.kinds import listener_of, load_player
 from wyh.transducers.offline import sonify

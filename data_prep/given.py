@@ -8,11 +8,9 @@ from data_prep import images, video
 from wyh.dataset import WORK, Dataset, is_dataset, open_dataset
 from wyh.errors import WyhError
 from wyh.media.find import find_files, kind_by_name
+from wyh.samples import SAMPLE
 from wyh.specs import Fit
 from wyh.transducers.compile import cache_dir
-
-SAMPLE = Path(video.__file__).parents[1] / "wyh/samples/big_buck_bunny/bbb_252s_30s_320x180.mp4"
-"""Half a minute of film with sound, which a newcomer trains on (see its ORIGIN.md)."""
 
 
 def open_data(

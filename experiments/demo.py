@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.given import SAMPLE
 from data_prep.video import Config as VideoConfig
 from data_prep.video import prepare
 from experiments import autoencoder
@@ -21,6 +20,7 @@ from wyh.cli import run as run_command
 from wyh.media.decode import open_video
 from wyh.media.encode import MovieWriter
 from wyh.runs import default_run_dir, load_run
+from wyh.samples import SAMPLE
 from wyh.specs import AudioSpec, VideoSpec
 from wyh.transducers.kinds import Player, load_player
 from wyh.transducers.offline import sonify

@@ -17,7 +17,7 @@ import jax
 import numpy as np
 import pytest
 
-from wyh import parts, shards
+from wyh import cli, parts, shards
 from wyh.dataset import Dataset, DataSpec, Recording, encode_window, open_dataset
 from wyh.models.autoencoder import Autoencoder, AutoencoderConfig, encode
 from wyh.runs import BestMetric, Run, create_run, save_variables
@@ -47,6 +47,28 @@ def rng() -> np.random.Generator:
 def key() -> jax.Array:
     """A JAX key, the same in every test."""
     return jax.random.key(0)
+
+
+def ended(
+    capsys: pytest.CaptureFixture[str],
+    main: Callable[[Any], None],
+    config: type,
+    name: str,
+    *words: object,
+    presets: Mapping[str, Any] | None = None,
+    **options: object,
+) -> tuple[Any, str, str]:
+    """`(status, stdout, stderr)` of a command; the status is 0 where it simply returned."""
+    argv = list(map(str, words))
+    for option, value in options.items():
+        argv += [f"--{option}", str(value)]
+    status: Any = 0
+    try:
+        cli.run(main, config, name, presets, argv)
+    except SystemExit as stop:
+        status = stop.code
+    said = capsys.readouterr()
+    return status, said.out, said.err
 
 
 def untrained(config: SonifierConfig, video: VideoSpec, seed: int = 0) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Literal
 
 import pytest
 
+from tests import conftest
 from wyh import cli
 from wyh.errors import WyhError
 
@@ -34,13 +35,7 @@ PRESETS = {"small": Config(Path("s")), "big": Config(Path("b"), "big", 9, inner=
 
 
 def ended(capsys, main, *argv, presets=None):
-    """`(status, stdout, stderr)` of a command; the status is 0 where it simply returned."""
-    status = 0
-    try:
-        cli.run(main, Config, "wyh thing", presets, list(argv))
-    except SystemExit as stop:
-        status = stop.code
-    return status, *capsys.readouterr()
+    return conftest.ended(capsys, main, Config, "wyh thing", *argv, presets=presets)
 
 
 def test_success_returns(capsys):

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import make_run
-from wyh import cli, info
+from tests.conftest import ended, make_run
+from wyh import info
 from wyh.info import Config, describe, last_figures
 from wyh.runs import load_run
 
@@ -16,12 +16,7 @@ def run(tmp_path, monkeypatch):
 
 
 def told(capsys, *words):
-    status = 0
-    try:
-        cli.run(info.main, Config, "wyh info", argv=list(words))
-    except SystemExit as stop:
-        status = stop.code
-    return status, *capsys.readouterr()
+    return ended(capsys, info.main, Config, "wyh info", *words)
 
 
 def write_journal(run, *lines):

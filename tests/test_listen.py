@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.conftest import TINY_MODEL, TINY_SYNTH, brightness_follower, make_run
+from tests.conftest import TINY_MODEL, TINY_SYNTH, brightness_follower, ended, make_run
 from tests.media.clips import read_audio, read_video, run_ffmpeg
-from wyh import cli, knobs, listen
+from wyh import knobs, listen
 from wyh.listen import Config
 from wyh.media.decode import probe
 from wyh.models.autoencoder import Autoencoder, as_picture, encode
@@ -61,16 +61,10 @@ def wav(run, tmp_path_factory):
 
 
 def listened(capsys, source, out, **options):
-    words = [str(source), "--out", str(out)]
-    for name, value in options.items():
-        words += [f"--{name}", str(value)]
-    status = 0
-    try:
-        cli.run(listen.main, Config, "wyh listen", argv=words)
-    except SystemExit as stop:
-        status = stop.code
-    said = capsys.readouterr()
-    return status, said.out.splitlines(), said.err.splitlines()
+    status, said, told = ended(
+        capsys, listen.main, Config, "wyh listen", source, out=out, **options
+    )
+    return status, said.splitlines(), told.splitlines()
 
 
 def refused(capsys, source, out, **options):

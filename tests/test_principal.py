@@ -5,7 +5,6 @@ import jax
 import numpy as np
 import pytest
 
-from data_prep.given import SAMPLE
 from tests.conftest import TINY_MODEL, untrained
 from wyh import principal
 from wyh.media.decode import open_video
@@ -13,6 +12,7 @@ from wyh.metrics.pictures import gain_db
 from wyh.models.autoencoder import Autoencoder, AutoencoderConfig, decode, encode
 from wyh.natural import wave_strengths, waves_of
 from wyh.principal import principal_start
+from wyh.samples import SAMPLE
 from wyh.specs import VideoSpec
 from wyh.transducers.autoencoder import SonifierConfig
 

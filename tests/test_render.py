@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.conftest import TINY_MODEL, left_to_right, make_run
+from tests.conftest import TINY_MODEL, ended, left_to_right, make_run
 from tests.media.clips import read_audio, read_video, run_ffmpeg
 from wyh import cli, render
 from wyh.errors import WyhError
@@ -54,16 +54,10 @@ def run(tmp_path_factory):
 
 def rendered(capsys, *inputs, out, **options):
     """`(status, stdout lines, stderr lines)` of the command; 0 where it simply returned."""
-    words = [*map(str, inputs), "--out", str(out)]
-    for name, value in options.items():
-        words += [f"--{name}", str(value)]
-    status = 0
-    try:
-        cli.run(render.main, Config, "wyh render", argv=words)
-    except SystemExit as stop:
-        status = stop.code
-    said = capsys.readouterr()
-    return status, said.out.splitlines(), said.err.splitlines()
+    status, said, told = ended(
+        capsys, render.main, Config, "wyh render", *inputs, out=out, **options
+    )
+    return status, said.splitlines(), told.splitlines()
 
 
 def refused(capsys, *inputs, out, **options):

@@ -13,9 +13,9 @@ import imageio_ffmpeg
 import pytest
 import soundfile
 
-from data_prep.given import SAMPLE
 from tests.conftest import make_run
 from wyh.dataset import open_dataset
+from wyh.samples import SAMPLE
 
 pytestmark = pytest.mark.soak
 

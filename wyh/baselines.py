@@ -5,13 +5,13 @@ and The vOICe, which plays a picture as a scan of its columns.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 from jaxtyping import Float
 
-from wyh.specs import tick_start
+from wyh.specs import LUMA, tick_start
 
 Pictures = Float[np.ndarray, "n height width channel"]
 
@@ -21,8 +21,6 @@ REACH = 2.5
 VOICE_ROWS = 64
 VOICE_LOW_HZ, VOICE_HIGH_HZ = 500.0, 8000.0
 VOICE_SECS = 1.05
-
-_LUMA = np.array([0.2126, 0.7152, 0.0722])  # of red, green and blue (ITU-R BT.709)
 
 
 @dataclass(frozen=True)
@@ -53,6 +51,14 @@ class LinearCode:
         ]
         return (np.stack(shares, axis=1) / len(self.ranked)).astype(np.float32)
 
+    def first(self, size: int) -> "LinearCode":
+        """The first values alone. Scaled as before, so the strongest must be among them."""
+        return replace(self, weights=self.weights[:, :size], ranked=self.ranked[:, :size])
+
+    def made_uniform(self) -> "LinearCode":
+        """The same with each value uniform on [0, 1], as far as the training pictures tell."""
+        return replace(self, reach=None)
+
 
 def mean_picture(pictures: Pictures) -> Float[np.ndarray, "height width channel"]:
     """The mean training picture: what one knows without listening."""
@@ -77,7 +83,8 @@ def pca(pictures: Pictures, size: int, uniform: bool = False) -> LinearCode:
     known = min(size, int(np.sum(power > 1e-9 * max(power[0], 1e-9))))
     weights = np.zeros((flat.shape[1], size))
     weights[:, :known] = flat.T @ (mixing[:, :known] / np.sqrt(power[:known]))
-    return _fitted(flat, mean, weights, uniform)
+    code = _fitted(flat, mean, weights)
+    return code.made_uniform() if uniform else code
 
 
 def random_projection(
@@ -88,15 +95,14 @@ def random_projection(
     mean = flat.mean(axis=0)
     weights = rng.standard_normal((flat.shape[1], size))
     weights /= np.linalg.norm(weights, axis=0)
-    return _fitted(flat - mean, mean, weights, uniform)
+    code = _fitted(flat - mean, mean, weights)
+    return code.made_uniform() if uniform else code
 
 
-def _fitted(
-    centred: np.ndarray, mean: np.ndarray, weights: np.ndarray, uniform: bool
-) -> LinearCode:
+def _fitted(centred: np.ndarray, mean: np.ndarray, weights: np.ndarray) -> LinearCode:
     values = centred @ weights
     reach = REACH * float(values.std(axis=0).max(initial=0))
-    return LinearCode(mean, weights, None if uniform else max(reach, 1e-9), np.sort(values, axis=0))
+    return LinearCode(mean, weights, max(reach, 1e-9), np.sort(values, axis=0))
 
 
 def voice(
@@ -151,7 +157,7 @@ def voice(
 
 def _grey(frames: Pictures) -> Float[np.ndarray, "n row column"]:
     """Brightness of 64x64 areas."""
-    grey = frames @ _LUMA if frames.shape[-1] == 3 else frames[..., 0].astype(np.float64)
+    grey = frames @ np.array(LUMA) if frames.shape[-1] == 3 else frames[..., 0].astype(np.float64)
     rows, columns = (_areas(size) for size in grey.shape[1:])
     return np.einsum("rh,nhw,cw->nrc", rows, grey, columns, optimize=True)
 

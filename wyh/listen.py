@@ -28,10 +28,10 @@ from wyh.runs import choose_run
 from wyh.specs import VideoSpec
 from wyh.transducers.compile import use_compilation_cache
 from wyh.transducers.kinds import Player, listener_of, load_player
+from wyh.transducers.listener import CHUNK
 from wyh.windows import on_grid
 
 SUFFIXES = (".mp4", ".mkv", ".mov")
-CHUNK = 128  # pictures decoded at once
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+import scipy.linalg
 from jaxtyping import Float
 
 from wyh.models.autoencoder import GREY, AutoencoderConfig
@@ -102,11 +103,14 @@ def _laid_along(
     """The linear code of `count` pictures and, with the weight of a prior, of all after them."""
     weight = np.ones(len(both))
     weight[count:] = np.sqrt(prior)
-    variance, mixing = np.linalg.eigh(products * weight * weight[:, None])
+    size, count_all = config.code_size, len(both)
+    strongest = (max(0, count_all - max(1, size - 1)), count_all - 1)  # they come last
+    variance, mixing = scipy.linalg.eigh(
+        products * weight * weight[:, None], subset_by_index=strongest, overwrite_a=True
+    )
     spread = np.sqrt(np.maximum(variance[::-1], 0))
-    size = config.code_size
     # Components that the pictures do not have, being too alike or too few, have no wave.
-    known = min(max(1, size - 1), int(np.sum(spread > _LEAST)))
+    known = int(np.sum(spread > _LEAST))
     components = (mixing.T[::-1][:known] * weight) @ both
     components /= np.linalg.norm(components, axis=1, keepdims=True)
     place = (np.arange(size) + 0.5)[:, None] * (np.arange(known) + (size > 1))

@@ -14,6 +14,9 @@ from wyh.errors import WyhError, check_range
 Fit = Literal["crop", "pad", "stretch"]
 """How a picture of any shape becomes the model's: cut the edges, add black bars, or distort."""
 
+LUMA = (0.2126, 0.7152, 0.0722)
+"""How much of brightness is red, green and blue (Recommendation ITU-R BT.709)."""
+
 Direction = Literal["see-hear", "hear-see"]
 
 

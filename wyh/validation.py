@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import Float, UInt8
 
@@ -11,14 +10,11 @@ from wyh import knobs
 from wyh.journal import Summaries
 from wyh.metrics.codes import dead_values, ks_to_uniform
 from wyh.metrics.pictures import gain_db
-from wyh.models.autoencoder import as_picture, decode, encode
+from wyh.models.autoencoder import as_picture, decode_jit, encode_jit
 from wyh.transducers.listener import Listener
 from wyh.transducers.loop import hear_again
 from wyh.transducers.offline import sonify
 from wyh.transducers.protocol import Transducer
-
-_encode = jax.jit(encode, static_argnums=0)
-_decode = jax.jit(decode, static_argnums=0)
 
 
 class Heldout(NamedTuple):
@@ -41,13 +37,14 @@ def figures_of(
     """
     batch, time, *shape = held.films.shape
     pictures = np.asarray(as_picture(held.films))
-    codes = _encode(listener.model, params, pictures.reshape(-1, *shape)).reshape(batch, time, -1)
+    codes = encode_jit(listener.model, params, pictures.reshape(-1, *shape))
+    codes = codes.reshape(batch, time, -1)
     code = codes[:, 1:-1].reshape(-1, codes.shape[-1])
     inner = pictures[:, 1:-1].reshape(-1, *shape)
     figures = {}
     heard = hear_again(listener, listener_params, codes)
     for name, known in (("val_heard_db", heard), ("val_gain_db", code)):
-        decoded = np.clip(_decode(listener.model, params, known), 0, 1)
+        decoded = np.clip(decode_jit(listener.model, params, known), 0, 1)
         figures[name] = gain_db(decoded, inner, held.mean)
     return figures | {
         "val_ks": ks_to_uniform(np.asarray(code)),
@@ -67,8 +64,8 @@ def summaries_of(
     listened = listener.pictures(variables, sound, len(frames))
     some = slice(0, None, max(1, len(frames) // 8))
     shown = as_picture(frames[some][:8])
-    code = _encode(listener.model, variables["params"], shown)
-    known = np.clip(_decode(listener.model, variables["params"], code), 0, 1)
+    code = encode_jit(listener.model, variables["params"], shown)
+    known = np.clip(decode_jit(listener.model, variables["params"], code), 0, 1)
     rows = [np.asarray(shown), known, listened[some][:8]]
     strip = np.concatenate([np.concatenate(list(row), axis=1) for row in rows])
     picture = np.rint(strip * 255).astype(np.uint8)

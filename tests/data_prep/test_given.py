@@ -6,11 +6,12 @@ import pytest
 from PIL import Image
 
 from data_prep import given, video
-from data_prep.given import SAMPLE, open_data
+from data_prep.given import open_data
 from tests.conftest import make_dataset
 from tests.media.clips import run_ffmpeg
 from wyh.errors import WyhError
 from wyh.media.decode import probe
+from wyh.samples import SAMPLE
 
 HOW = {"size": "16x8", "fit": "stretch", "sample_rate": 8000}
 

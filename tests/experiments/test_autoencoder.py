@@ -22,8 +22,8 @@ from experiments.autoencoder import (
     make_optimizer,
     train_step,
 )
-from tests.conftest import TINY_SYNTH, make_dataset, untrained
-from wyh import cli, knobs, principal
+from tests.conftest import TINY_SYNTH, ended, make_dataset, untrained
+from wyh import knobs, principal
 from wyh.augment import AugmentConfig
 from wyh.losses import uniformity
 from wyh.metrics.pictures import gain_db
@@ -303,12 +303,9 @@ def test_footage_that_stands_still(tmp_path, instead_of_training, frames):
 
 
 def refused(capsys, *words):
-    with pytest.raises(SystemExit) as stop:
-        cli.run(main, Config, "train", PRESETS, list(map(str, words)))
-    said = capsys.readouterr()
-    assert (stop.value.code, said.out) == (2, "")
-    assert said.err.count("\n") == 1, said.err
-    return said.err.removeprefix("train: ").strip()
+    status, said, told = ended(capsys, main, Config, "train", *words, presets=PRESETS)
+    assert (status, said, told.count("\n")) == (2, "", 1), told
+    return told.removeprefix("train: ").strip()
 
 
 def test_bad_options(sets, tmp_path, capsys, monkeypatch):

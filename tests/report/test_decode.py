@@ -76,7 +76,7 @@ def test_noise_is_20_db_down_in_each_sound(rng):
 
 
 def test_ceilings_are_what_components_hold(gallery):
-    found = ceilings(gallery, 40)
+    found = ceilings(gallery, baselines.pca(gallery.training, 40))
     assert list(found) == ["pca_40", "pca_32"] == [f"pca_{size}" for size in pca_sizes(40)]
     form = baselines.pca(gallery.training, 32)
     flat = gallery.held_out.reshape(20, -1)

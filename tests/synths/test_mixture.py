@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.synths.alone import NoiseAlone
 from wyh import knobs
 from wyh.errors import WyhError
 from wyh.knobs import PHASES, SCALES
@@ -48,7 +49,7 @@ def play(amplitude, chunks=None, turned=({},), *, pan=SPREAD, channels=1):
 
 
 def noise_alone(amplitude, **turned):
-    synth = NoiseSynth(CONFIG, BANDS)
+    synth = NoiseAlone(CONFIG, BANDS)
     keys = tick_keys(jax.random.key(0), 0, amplitude.shape[1])
     _, sound = jax.jit(synth.emit_many)(
         synth.init(jax.random.key(1), len(amplitude)),

@@ -5,12 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.synths.alone import NoiseAlone
 from wyh import knobs
 from wyh.errors import WyhError
 from wyh.knobs import PHASES
 from wyh.signal.bands import LAYOUTS
 from wyh.signal.levels import integrated_loudness, true_peak_db
-from wyh.synths.noise import ANCHOR_COLUMNS, LOW_ANCHOR_COLUMNS, NoiseConfig, NoiseSynth
+from wyh.synths.noise import ANCHOR_COLUMNS, LOW_ANCHOR_COLUMNS, NoiseConfig
 from wyh.transducers.compile import traced
 from wyh.transducers.protocol import tick_keys
 
@@ -21,7 +22,7 @@ policies = pytest.mark.parametrize("policy", PHASES)
 @functools.cache
 def make(layout="linear"):
     config = NoiseConfig(RATE, N_FFT, HOP, layout, low_hz=100, high_hz=3500)
-    synth = NoiseSynth(config, BANDS)
+    synth = NoiseAlone(config, BANDS)
 
     @functools.partial(jax.jit, static_argnames="count")
     def emit(carry, amplitude, gain_db, turned, key, first, count):
@@ -307,4 +308,4 @@ def test_columns_that_do_not_overlap_evenly(n_fft_hop):
 def test_a_config_that_cannot_be_played_is_refused_at_once(setting, message):
     config = {"low_hz": 100.0, "high_hz": 3500.0} | setting
     with pytest.raises(WyhError, match=message):
-        NoiseSynth(NoiseConfig(RATE, N_FFT, HOP, **config), BANDS)
+        NoiseAlone(NoiseConfig(RATE, N_FFT, HOP, **config), BANDS)

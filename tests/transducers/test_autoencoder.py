@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import TINY_MODEL, TINY_SYNTH, brightness_follower, untrained
+from tests.synths.alone import NoiseAlone
 from wyh import knobs
 from wyh.knobs import PHASES, SCALES
 from wyh.models.autoencoder import Autoencoder, as_picture, encode
@@ -171,7 +172,7 @@ def test_the_defaults_sound_as_the_noise_synth_alone(rng):
     ticks, ages = spec.schedule(0, blocks)
     before = value[np.maximum(ticks - 1, 0)]
     glided = before + (value[ticks] - before) * np.minimum(ages * 10, 1)[:, None]
-    synth = NoiseSynth(TINY_SYNTH, 8)
+    synth = NoiseAlone(TINY_SYNTH, 8)
     begin = synth.init(KEY, 1)
     for policy in PHASES:
         values, keys = traced(knobs.defaults(phase=policy)), tick_keys(KEY, 0, blocks)

@@ -15,7 +15,7 @@ from wyh.specs import VideoSpec
 from wyh.synths.noise import NoiseConfig
 from wyh.transducers.autoencoder import SonifierConfig, amplitudes, sonifier
 from wyh.transducers.compile import traced
-from wyh.transducers.listener import CENTRE, LEAST, LOOKS, Listener, Look
+from wyh.transducers.listener import LEAST, LOOKS, MIDDLE, Listener, Look
 from wyh.transducers.offline import sonify
 from wyh.transducers.protocol import tick_keys
 
@@ -62,9 +62,9 @@ def test_the_levels_of_a_steady_sound_are_the_code(loudness, rng):
     # With the synth's own length and no taper, no partial disturbs another.
     np.testing.assert_allclose(levels[..., EXACT], expected, atol=0.01)
     # With a longer taper, a band leaks into the next by half a bin.
-    apart = np.abs(levels[..., CENTRE] - expected)
+    apart = np.abs(levels[..., LOOKS.index(MIDDLE)] - expected)
     assert apart.mean() < 0.03 and apart.max() < 0.12
-    assert LOOKS[CENTRE].offset == 0
+    assert MIDDLE.offset == 0
 
 
 def test_the_levels_of_nothing(rng):
@@ -117,7 +117,7 @@ def heard(request):
     sound = np.concatenate(list(blocks))
     right = sound * 10 ** (25 / 20)
     levels = jax.jit(listener.levels)(jnp.asarray(right)[None], listener.middles(60)[None])
-    level = float(jnp.mean(levels[..., CENTRE]))
+    level = float(jnp.mean(levels[..., LOOKS.index(MIDDLE)]))
     # Before training the net answers with the mean of its looks: one look is exact.
     params = jax.tree.map(np.array, listener.init(KEY))
     params["Dense_0"]["kernel"][:] = np.eye(len(LOOKS))[:, EXACT : EXACT + 1]
@@ -149,7 +149,7 @@ def test_the_level_is_found_however_many_bands_share_the_sound(loudness, rng):
     made = steadily(listener, jnp.asarray(rng.random((1, 64)), jnp.float32))
     levels = jax.jit(listener.levels)(made, listener.middles(8)[None])
     params = listener.init(KEY)
-    level = np.mean(levels[..., CENTRE])
+    level = np.mean(levels[..., LOOKS.index(MIDDLE)])
     variables = {"listener": {"params": params, "level": level}}
     found = listener.codes(variables, np.asarray(0.01 * made[0]), 8)
     np.testing.assert_allclose(found, np.mean(levels[0], axis=-1), atol=1e-3)

@@ -15,7 +15,7 @@ from wyh.models.listener import ListenerConfig, hear
 from wyh.specs import VideoSpec
 from wyh.transducers import loop
 from wyh.transducers.autoencoder import SonifierConfig, sonifier
-from wyh.transducers.listener import CENTRE, LOOKS, Listener
+from wyh.transducers.listener import LOOKS, MIDDLE, Listener
 from wyh.transducers.loop import (
     QUIET,
     RoomConfig,
@@ -112,7 +112,7 @@ class Overheard:
     """Stands in for synth and listener: one plays a given sound, the other keeps what it gets."""
 
     def __init__(self, monkeypatch, sound):
-        def levels(listener, heard, middles):
+        def levels(listener, heard, middles, looks):
             self.heard, self.middles = np.asarray(heard), np.asarray(middles)
             return jnp.zeros((len(heard), middles.shape[1], 8, len(LOOKS)))
 
@@ -159,7 +159,7 @@ def test_other_phase_policies_are_as_frequent_as_asked():
 
 
 def test_sounds_are_read_at_the_look_that_their_level_is_measured_by():
-    assert LOOKS[CENTRE].offset == 0 and LOOKS[CENTRE].window == "hann"
+    assert MIDDLE.offset == 0 and MIDDLE.window == "hann"
 
 
 @pytest.mark.parametrize(

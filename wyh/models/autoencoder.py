@@ -95,8 +95,7 @@ class Decoder(nn.Module):
         height, width, channels = self.shape
         shrink = math.prod(c.strides)
         low_height, low_width = height // shrink, width // shrink
-        # The linear path undoes the encoder's sigmoid; the clip keeps its slope finite.
-        logits = jax.scipy.special.logit(jnp.clip(code, _EDGE, 1 - _EDGE))
+        logits = logits_of(code)
         x = logits if c.linear else code
         x = nn.leaky_relu(nn.Dense(c.hidden, kernel_init=_INIT)(x), c.negative_slope)
         if low_height * low_width > 1:
@@ -159,6 +158,15 @@ def decode(
 ) -> Float[Array, "batch height width channel"]:
     """The picture of a code, not clipped."""
     return _applied(model, params, code, "decode")
+
+
+def logits_of(code: Float[Array, "*lead code"]) -> Float[Array, "*lead code"]:
+    """What the encoder's sigmoid made the code of; a clip keeps the slope finite."""
+    return jax.scipy.special.logit(jnp.clip(code, _EDGE, 1 - _EDGE))
+
+
+encode_jit = jax.jit(encode, static_argnums=0)
+decode_jit = jax.jit(decode, static_argnums=0)
 
 
 def _applied(model: Autoencoder, params: Any, x: ArrayLike, method: str) -> Array:

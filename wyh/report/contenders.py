@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import partial
 
-import jax.scipy.special
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -12,6 +12,7 @@ from wyh import baselines
 from wyh.metrics.codes import ks_to_uniform
 from wyh.metrics.heard import log_mel
 from wyh.metrics.topography import distance_agreement
+from wyh.models.autoencoder import logits_of
 from wyh.report.decode import Gallery, Reader, Score, Sounds, best
 from wyh.report.findings import Contender
 from wyh.report.instrument import CodePlayer
@@ -23,29 +24,31 @@ from wyh.transducers.listener import Listener
 UNIFORM = 0.05
 """Pooled distance to the uniform distribution that a code may have and count as uniform."""
 
-_EDGE = 0.003  # codes nearer to 0 or 1 count as this where their logits are taken
-
 CodesOf = Callable[[Float[np.ndarray, " samples"], int], Float[np.ndarray, "n code"]]
 """The run's own listener: from the sound of so many pictures to codes."""
 
 
 def closed_forms(
-    gallery: Gallery, config: SonifierConfig, codes_of: CodesOf, loudness_lufs: float
+    gallery: Gallery,
+    components: baselines.LinearCode,
+    config: SonifierConfig,
+    codes_of: CodesOf,
+    loudness_lufs: float,
 ) -> Iterator[Contender]:
     """Principal components, random projections and The vOICe, one after the other.
 
-    Codes of the run's own size are heard by its listener too, then read by ridge regression.
+    `components` are those of the training pictures. Codes of the run's own size are heard by its
+    listener too, then read by ridge regression.
     """
     size = config.model.code_size
     for some in pca_sizes(size):
         player = CodePlayer(config, gallery.video, some)
         reader = Reader(Listener(player.config, gallery.video))
         listen = codes_of if some == size else None
+        plain = components.first(some)
         forms = {
-            (f"pca_{some}", f"plain PCA-{some}"): baselines.pca(gallery.training, some),
-            (f"pca_{some}_uniform", f"uniform PCA-{some}"): baselines.pca(
-                gallery.training, some, uniform=True
-            ),
+            (f"pca_{some}", f"plain PCA-{some}"): plain,
+            (f"pca_{some}_uniform", f"uniform PCA-{some}"): plain.made_uniform(),
         }
         if some == size:
             forms["random_projection", "random projection"] = baselines.random_projection(
@@ -63,11 +66,11 @@ def closed_forms(
     yield heard("voice", "The vOICe, one frame a scan", gallery, sounds)
 
 
-def ceilings(gallery: Gallery, code_size: int) -> dict[str, float]:
+def ceilings(gallery: Gallery, components: baselines.LinearCode) -> dict[str, float]:
     """What principal components hold of the held-out pictures, in dB, before any sound."""
     gains = {}
-    for size in pca_sizes(code_size):
-        form = baselines.pca(gallery.training, size)
+    for size in pca_sizes(components.weights.shape[1]):
+        form = components.first(size)
         flat = gallery.held_out.reshape(len(gallery.held_out), -1) - form.mean
         kept = form.mean + (flat @ form.weights) @ form.weights.T
         decoded = np.clip(kept, 0, 1).reshape(gallery.held_out.shape)
@@ -113,7 +116,10 @@ def heard(
     if codes_of is not None:
         noisy = sounds.noisy()
         counts = len(gallery.training), len(gallery.held_out)
-        codes_heard = [_logits(codes_of(s, n)) for s, n in zip(noisy, counts, strict=True)]
+        codes_heard = [
+            np.asarray(logits_of(jnp.asarray(codes_of(s, n))))
+            for s, n in zip(noisy, counts, strict=True)
+        ]
         scores["listener"] = gallery.score(gallery.decode(*codes_heard))
     ks = None if codes is None else ks_to_uniform(codes)
     return Contender(name, label, scores, ks, agreement(gallery, sounds))
@@ -166,8 +172,3 @@ def loudness(sound: Float[np.ndarray, "samples ..."], sample_rate: int) -> float
     channels = np.atleast_2d(sound.T)
     lufs = np.array([float(integrated_loudness(channel, sample_rate)) for channel in channels])
     return float(10 * np.log10(np.sum(10 ** (lufs / 10))))
-
-
-def _logits(codes: np.ndarray) -> np.ndarray:
-    clipped = np.clip(np.asarray(codes, np.float64), _EDGE, 1 - _EDGE)
-    return np.asarray(jax.scipy.special.logit(clipped))

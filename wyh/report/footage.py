@@ -14,6 +14,7 @@ from wyh.errors import WyhError
 from wyh.media.decode import open_video, probe
 from wyh.media.find import find_files, kind_by_name
 from wyh.runs import Run
+from wyh.samples import SAMPLE
 from wyh.specs import VideoSpec
 from wyh.transducers.compile import cache_dir
 from wyh.windows import Split, WindowSpec, block_split, fit_every, on_grid
@@ -25,7 +26,6 @@ LEAST = 4
 """Pictures of each kind, at least."""
 
 EVERY = 5  # the last of so many seconds is held out, as `data_prep.video` does by itself
-SAMPLE = Path(__file__).parents[1] / "samples/big_buck_bunny/bbb_252s_30s_320x180.mp4"
 
 
 @dataclass(frozen=True)

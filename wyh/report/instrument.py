@@ -11,7 +11,7 @@ from wyh import knobs
 from wyh.knobs import Knobs
 from wyh.specs import VideoSpec
 from wyh.synths.noise import NoiseSynth
-from wyh.transducers.autoencoder import SonifierConfig, amplitudes, sonifier
+from wyh.transducers.autoencoder import SonifierConfig, amplitudes, one_after_another, sonifier
 from wyh.transducers.compile import Compiled, compile_sonifier
 from wyh.transducers.offline import (
     EMIT_TICKS,
@@ -97,6 +97,4 @@ class CodePlayer:
 
 def coded(codes: Codes, config: SonifierConfig) -> Magnitudes:
     """Codes as the synth takes them, each gliding from the one before."""
-    value = amplitudes(jnp.asarray(codes), config)[None]
-    before = jnp.concatenate([value[:, :1], value[:, :-1]], axis=1)
-    return Magnitudes(value, before)
+    return one_after_another(amplitudes(jnp.asarray(codes), config)[None])

@@ -9,12 +9,12 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
-from wyh import knobs
+from wyh import baselines, knobs
 from wyh.knobs import PHASES
 from wyh.metrics.pictures import moved_one_pixel
-from wyh.models.autoencoder import Autoencoder, decode, encode
+from wyh.models.autoencoder import Autoencoder, decode_jit, encode_jit
 from wyh.plain import from_plain
 from wyh.report import rows, words
 from wyh.report.contenders import ceilings, closed_forms, cut, heard, loudness, slow_voice
@@ -28,6 +28,7 @@ from wyh.specs import StreamSpec
 from wyh.synths.noise import NoiseSynth
 from wyh.transducers.autoencoder import SonifierConfig
 from wyh.transducers.kinds import listener_of, load_player
+from wyh.transducers.panning import code_slopes
 
 SHOWN_BANDS = 12
 PLAYED_SECS = 4.0
@@ -88,9 +89,9 @@ def measure(run: Run, checkpoint: str, inputs: tuple[Path, ...], out: Path) -> F
 
     model = Autoencoder(config.model, spec.video.shape)
     params = player.variables["params"]
-    codes = np.asarray(_encode(model, params, gallery.held_out))
-    silent = gallery.gain_db(np.clip(np.asarray(_decode(model, params, codes)), 0, 1))
-    moved_codes = np.asarray(_encode(model, params, moved_one_pixel(gallery.held_out)))
+    codes = np.asarray(encode_jit(model, params, gallery.held_out))
+    silent = gallery.gain_db(np.clip(np.asarray(decode_jit(model, params, codes)), 0, 1))
+    moved_codes = np.asarray(encode_jit(model, params, moved_one_pixel(gallery.held_out)))
 
     phases: dict[str, dict[str, Score]] = {}
     for phase in PHASES:
@@ -105,7 +106,8 @@ def measure(run: Run, checkpoint: str, inputs: tuple[Path, ...], out: Path) -> F
         say(f"sound with {phase} phase: {phases[phase]['listened'].gain_db.value:.2f} dB")
     contenders = [own]
     lufs = run.config.get("loudness_lufs", -23.0)
-    for contender in closed_forms(gallery, config, codes_of, lufs):
+    components = baselines.pca(gallery.training, config.model.code_size)
+    for contender in closed_forms(gallery, components, config, codes_of, lufs):
         contenders.append(contender)
         gains = ", ".join(f"{k} {s.gain_db.value:.2f} dB" for k, s in contender.scores.items())
         say(f"{contender.label}: {gains}")
@@ -135,7 +137,7 @@ def measure(run: Run, checkpoint: str, inputs: tuple[Path, ...], out: Path) -> F
         Measured(
             own=own,
             clean=clean,
-            silent={"run": silent} | ceilings(gallery, config.model.code_size),
+            silent={"run": silent} | ceilings(gallery, components),
             contenders=contenders[1:],
             codes=codes,
             moved_codes=moved_codes,
@@ -218,26 +220,13 @@ def latency_parts(
     ]
 
 
-_encode = jax.jit(encode, static_argnums=0)
-_decode = jax.jit(decode, static_argnums=0)
-
-
 @jax.jit(static_argnums=0)
 def _slopes(
     model: Autoencoder,
     params: object,
     pictures: Float[Array, "n height width channel"],
-    bands: Array,
-) -> Float[Array, "bands height width channel"]:
-    """How much each pixel moves each of some bands (before the sigmoid), over typical pictures."""
-
-    def of_one(picture: Array) -> Array:
-        def logits(x: Array) -> Array:
-            code = jnp.clip(encode(model, params, x[None])[0], 1e-6, 1 - 1e-6)
-            return jnp.log(code / (1 - code))
-
-        value, back = jax.vjp(logits, picture)
-        (slopes,) = jax.vmap(back)(jnp.eye(value.size)[bands])
-        return slopes
-
-    return jnp.mean(jax.lax.map(of_one, pictures), axis=0)
+    bands: Int[Array, " some"],
+) -> Float[Array, "some height width channel"]:
+    """How much each pixel moves each of some bands, over typical pictures."""
+    each = jax.lax.map(lambda picture: code_slopes(model, params, picture, bands), pictures)
+    return jnp.mean(each, axis=0)

@@ -14,7 +14,7 @@ Every policy computes a column's phases from its tick alone, so no tick depends 
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +25,7 @@ from wyh.errors import WyhError
 from wyh.signal.bands import band_bins
 from wyh.signal.levels import Limiter, k_weighting
 from wyh.signal.stft import stft_window
-from wyh.synths.output import OutputCarry, init_output, join_columns, output
+from wyh.synths.output import join_columns
 
 ANCHOR_COLUMNS = 8  # columns between two anchors of a `continuous` phase (93 ms by default)
 LOW_HZ, LOW_ANCHOR_COLUMNS = 650.0, 3
@@ -53,15 +53,6 @@ class NoiseConfig:
                 f"got n_fft {self.n_fft} and hop_length {self.hop_length}, wanted n_fft a multiple "
                 f"of hop_length, at least twice as long"
             )
-
-
-class NoiseCarry(NamedTuple):
-    """What the synth remembers from block to block."""
-
-    tail: Float[Array, "batch tail"]  # overlapping ends of earlier columns
-    tick: Int[Array, ""]  # of the next column
-    key: PRNGKeyArray  # of the anchors
-    output: OutputCarry
 
 
 class NoiseSynth:
@@ -108,35 +99,10 @@ class NoiseSynth:
         power = jnp.mean(jnp.square(amplitude) @ self.audibility)
         return 10 * jnp.log10(jnp.maximum(power, 1e-12)) - 0.691
 
-    def init(self, key: PRNGKeyArray, batch_size: int) -> NoiseCarry:
-        """The memory before the first block: silence."""
-        return NoiseCarry(
-            tail=self.silence(batch_size),
-            tick=jnp.int32(0),
-            key=key,
-            output=init_output(self.limiter, batch_size),
-        )
-
     def silence(self, batch_size: int, channels: int = 1) -> Float[Array, "batch *channels tail"]:
         """The overlapping ends of columns before the first. Mono has no axis of channels."""
         lead = (batch_size,) if channels == 1 else (batch_size, channels)
         return jnp.zeros((*lead, self.config.n_fft - self.config.hop_length))
-
-    def emit_many(
-        self,
-        carry: NoiseCarry,
-        amplitude: Float[Array, "batch time bands"],
-        gain_db: Float[Array, ""],
-        knobs: dict[str, Any],
-        keys: Key[Array, " time"],
-    ) -> tuple[NoiseCarry, Float[Array, "batch samples"]]:
-        """One block of sound for each column of amplitudes: `samples = time * hop_length`."""
-        ticks = carry.tick + jnp.arange(amplitude.shape[1])
-        tail, sound, scale = self.sound_many(carry.tail, ticks, carry.key, amplitude, knobs, keys)
-        last, sound = output(
-            self.limiter, carry.output, [sound], [scale], gain_db, knobs, self.config.hop_length
-        )
-        return NoiseCarry(tail, ticks[-1] + 1, carry.key, last), sound
 
     def sound_many(
         self,

@@ -40,6 +40,14 @@ def amplitudes(code: Float[Array, "*lead bands"], config: SonifierConfig) -> Arr
     return 10 ** ((code - 1) * (config.range_db / 20))
 
 
+def one_after_another(
+    value: Float[Array, "batch time bands"], before: Float[Array, "batch bands"] | None = None
+) -> Magnitudes:
+    """Controls of pictures that follow each other, and something before; else nothing changed."""
+    first = value[:, 0] if before is None else before
+    return Magnitudes(value, jnp.concatenate([first[:, None], value[:, :-1]], axis=1))
+
+
 def glided(
     controls: Magnitudes, ages: Float[Array, " time"], glide: Float[ArrayLike, ""]
 ) -> Float[Array, "batch time bands"]:
@@ -99,9 +107,8 @@ def sonifier(config: SonifierConfig, video: VideoSpec, channels: int = 1) -> Tra
         code = encode(model, variables["params"], pictures.reshape(batch * time, *video.shape))
         value = amplitudes(code, config).reshape(batch, time, bands) * present[..., None]
         before = jnp.where(carry.started > 0, carry.amplitude, value[:, 0])
-        previous = jnp.concatenate([before[:, None], value[:, :-1]], axis=1)
         after = EncoderCarry(value[:, -1], jnp.float32(1.0), regard)
-        return after, Magnitudes(value, previous)
+        return after, one_after_another(value, before)
 
     def emit_many(
         variables: Variables,

@@ -32,11 +32,15 @@ class Look(NamedTuple):
     offset: float  # from the middle of the picture, in frame periods
 
 
+MIDDLE = Look("hann", 2, 0.0)
+"""By which the level of a sound is measured."""
+
 LOOKS = (
     *(Look("rectangular", 1, offset) for offset in (-0.6, -0.3, 0.0, 0.3, 0.6)),
-    *(Look("hann", 2, offset) for offset in (-0.8, 0.0, 0.8)),
+    Look("hann", 2, -0.8),
+    MIDDLE,
+    Look("hann", 2, 0.8),
 )
-CENTRE = 6  # the look that a sound's level is measured by
 CHUNK = 128  # frames heard at once
 LEAST = -0.3  # the lowest level, in units of the code: what lies under it is noise
 
@@ -73,19 +77,21 @@ class Listener:
         self,
         waveform: Float[Array, "batch samples"],
         middles: Int[Array | np.ndarray, "#batch count"],
+        looks: tuple[Look, ...] = LOOKS,
     ) -> Float[Array, "batch count bands looks"]:
         """How loud each band is around each picture, in the units of the code.
 
         Args:
           waveform: at the level where an amplitude of 1 is a code of 1.
           middles: samples; what lies outside the waveform is silence.
+          looks: to take.
         """
         period = self.sound.synth.sample_rate / float(self.video.frame_rate)
         padded = jnp.pad(waveform, [(0, 0), (self.margin, self.margin)])
         middles = jnp.clip(jnp.asarray(middles), 0, waveform.shape[1])
         middles = jnp.broadcast_to(middles, (waveform.shape[0], middles.shape[1]))
         looked = []
-        for look in LOOKS:
+        for look in looks:
             length = look.lengths * self.sound.synth.n_fft
             first = self.margin + round(look.offset * period) - length // 2
             taper = stft_window(look.window, length)
@@ -113,7 +119,7 @@ class Listener:
         few = middles[:: -(-count // 1024)]
         # A code has the same mean whatever the picture, nearly: that gives the level away.
         for _ in range(2):
-            levels = [np.asarray(self._levels(sound, m)[..., CENTRE]) for m in _chunks(few)]
+            levels = [np.asarray(self._levels(sound, m, (MIDDLE,))) for m in _chunks(few)]
             level = float(np.mean(np.concatenate(levels)[: len(few)]))
             sound = sound * self._gain(level, float(variables["listener"]["level"]))
         heard = [
@@ -135,8 +141,10 @@ class Listener:
         shown = [np.asarray(_see(self.model, variables["params"], some)) for some in _chunks(codes)]
         return np.concatenate(shown)[: len(codes)]
 
-    def _levels(self, sound: np.ndarray, middles: np.ndarray) -> Array:
-        return _levels_of(self, sound[None], middles[None])[0]
+    def _levels(
+        self, sound: np.ndarray, middles: np.ndarray, looks: tuple[Look, ...] = LOOKS
+    ) -> Array:
+        return _levels_of(self, sound[None], middles[None], looks)[0]
 
     def _fold(self, lengths: int) -> Float[np.ndarray, "bands fine"]:
         """Which bins belong to a band where the spectrum is so many times as fine."""
@@ -168,7 +176,7 @@ def _cut(waveform: Array, starts: Array, *, length: int) -> Array:
     return jax.vmap(lambda start: jax.lax.dynamic_slice(waveform, (start,), (length,)))(starts)
 
 
-_levels_of = jax.jit(Listener.levels, static_argnums=0)
+_levels_of = jax.jit(Listener.levels, static_argnums=(0, 3))
 _hear = jax.jit(hear, static_argnums=0)
 
 

@@ -17,9 +17,10 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from wyh import knobs
 from wyh.errors import check_range
 from wyh.models.listener import hear
-from wyh.transducers.autoencoder import amplitudes, glided
-from wyh.transducers.listener import CENTRE, Listener
-from wyh.transducers.protocol import Magnitudes, tick_keys
+from wyh.transducers.autoencoder import amplitudes, glided, one_after_another, stream_spec
+from wyh.transducers.listener import LOOKS, MIDDLE, Listener, Look
+from wyh.transducers.offline import samples_of
+from wyh.transducers.protocol import tick_keys
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def hear_again(
 @partial(jax.jit, static_argnums=0)
 def mean_level(listener: Listener, codes: Float[Array, "batch time code"]) -> Float[Array, ""]:
     """What a listener reads on average: by it, it finds out how loud a sound was."""
-    return jnp.mean(heard_levels(listener, codes, jax.random.key(0), QUIET)[..., CENTRE])
+    return jnp.mean(heard_levels(listener, codes, jax.random.key(0), QUIET, (MIDDLE,)))
 
 
 def heard_levels(
@@ -76,6 +77,7 @@ def heard_levels(
     codes: Float[Array, "batch time code"],
     key: PRNGKeyArray,
     room: RoomConfig,
+    looks: tuple[Look, ...] = LOOKS,
 ) -> Float[Array, "batch inner bands looks"]:
     """The levels that a listener reads in the sound of short films.
 
@@ -85,6 +87,7 @@ def heard_levels(
         inner = time - 2.
       key: of phases, noise, level and delay.
       room: between synth and listener.
+      looks: to take.
     """
     batch, time, _ = codes.shape
     keys = dict(zip(_CHANCES, jax.random.split(key, len(_CHANCES)), strict=True))
@@ -99,7 +102,7 @@ def heard_levels(
 
     most = round(room.late_ms / 1000 * listener.synth.config.sample_rate)
     late = jax.random.randint(keys["late"], (batch, 1), -most, most + 1)
-    levels = listener.levels(sound, listener.middles(time)[None, 1:-1] + late)
+    levels = listener.levels(sound, listener.middles(time)[None, 1:-1] + late, looks)
     wrong = jax.random.uniform(
         keys["level"], (batch, 1, 1, 1), minval=-room.level, maxval=room.level
     )
@@ -118,30 +121,26 @@ def _played(
     room: RoomConfig,
 ) -> Float[Array, "batch samples"]:
     """The sound of codes, before volume and limiter: by the synth itself, at full scale."""
-    synth, video = listener.synth, listener.video
-    rate, hop = synth.config.sample_rate, synth.config.hop_length
+    synth, spec = listener.synth, stream_spec(listener.sound, listener.video)
     batch, time, _ = codes.shape
-    glide_late = round(rate / video.frame_rate / 2)
-    late, samples = synth.config.n_fft // 2 + glide_late, round(time * rate / video.frame_rate)
-    ticks = np.arange(-(-(samples + late) // hop))
-    begun = ticks * hop * float(video.frame_rate / rate)
-    shown = np.minimum(begun.astype(int), time - 1)
-    value = amplitudes(codes, listener.sound)
-    before = jnp.concatenate([value[:, :1], value[:, :-1]], axis=1)
+    late = spec.latency_samples - synth.limiter.latency_samples
+    samples = samples_of(time, spec)
+    count = -(-(samples + late) // spec.block)
+    due, ages_secs = spec.schedule(0, count)
+    shown = np.minimum(due, time - 1)
+    ages = ages_secs * float(spec.video.frame_rate) + (due - shown)
     turned = {name: jnp.float32(value) for name, value in knobs.defaults().items()}
     turned["phase"] = _policy(policy_key, room.other_phases)
-    amplitude = glided(
-        Magnitudes(value[:, shown], before[:, shown]),
-        jnp.asarray(begun - shown, jnp.float32),
-        turned["glide"],
-    )
+    controls = one_after_another(amplitudes(codes, listener.sound))
+    controls = jax.tree.map(lambda leaf: leaf[:, shown], controls)
+    amplitude = glided(controls, jnp.asarray(ages, jnp.float32), turned["glide"])
     _, sound, scale = synth.sound_many(
         synth.silence(batch),
-        jnp.asarray(ticks),
+        jnp.arange(count),
         anchor_key,
         amplitude,
         turned,
-        tick_keys(tick_key, 0, ticks.size),
+        tick_keys(tick_key, 0, count),
     )
     return (sound * scale)[:, late : late + samples]
 

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from wyh.models.autoencoder import Autoencoder, encode
 
@@ -53,12 +53,24 @@ def _power_by_column(model: Autoencoder, params: Any, pictures: Array) -> Array:
     variance = jnp.where(jnp.max(variance) > 0, variance, jnp.ones_like(variance))
 
     def of_one(picture: Array) -> Array:
-        def logits(x: Array) -> Array:
-            code = jnp.clip(encode(model, params, x[None])[0], 1e-6, 1 - 1e-6)
-            return jnp.log(code / (1 - code))
-
-        value, back = jax.vjp(logits, picture)
-        (slopes,) = jax.vmap(back)(jnp.eye(value.size))
+        slopes = code_slopes(model, params, picture, jnp.arange(model.config.code_size))
         return jnp.einsum("bhwc,hwc->bw", jnp.square(slopes), variance)
 
     return jnp.sum(jax.lax.map(of_one, pictures), axis=0)
+
+
+def code_slopes(
+    model: Autoencoder,
+    params: Any,
+    picture: Float[Array, "height width channel"],
+    bands: Int[Array, " some"],
+) -> Float[Array, "some height width channel"]:
+    """How much each pixel of a picture moves each of some code values, before the sigmoid."""
+
+    def logits(x: Array) -> Array:
+        code = jnp.clip(encode(model, params, x[None])[0], 1e-6, 1 - 1e-6)
+        return jax.scipy.special.logit(code)
+
+    value, back = jax.vjp(logits, picture)
+    (slopes,) = jax.vmap(back)(jnp.eye(value.size)[bands])
+    return slopes

@@ -11,12 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from wyh.specs import LUMA
+
 BLACK = 0.1  # mean brightness from which on a picture is as loud as ever
 STILL_SECS = 1.5  # in which the sound of a picture that stands still falls to 1 / e
 MEMORY_SECS = 0.25  # over which earlier pictures are averaged, to be compared with
 STILL_LEVEL, MOVING_LEVEL = 0.004, 0.012  # root mean squared change: a camera's noise; for sure
 _CELLS = 16  # a side at which changes are looked for: noise averages out
-_LUMA = (0.2126, 0.7152, 0.0722)  # of red, green and blue (Recommendation ITU-R BT.709)
 
 
 class Regard(NamedTuple):
@@ -60,7 +61,7 @@ def presence(
 
 def _brightness(pictures: Float[Array, "batch time height width channel"]) -> Array:
     channels = pictures.mean(axis=(2, 3))
-    return channels @ jnp.array(_LUMA) if channels.shape[-1] == 3 else channels[..., 0]
+    return channels @ jnp.array(LUMA) if channels.shape[-1] == 3 else channels[..., 0]
 
 
 def _liveliness(

@@ -2,17 +2,15 @@
 
 from typing import Any
 
-import jax
 import numpy as np
 from jaxtyping import UInt8
 
-from wyh.models.autoencoder import as_picture, encode
+from wyh.models.autoencoder import as_picture, encode_jit
 from wyh.transducers.autoencoder import amplitudes
 from wyh.transducers.listener import Listener
 from wyh.transducers.loop import mean_level
 from wyh.transducers.panning import pan_positions
 
-_encode = jax.jit(encode, static_argnums=0)
 _PICTURES = 8  # to find by which pixels each band is moved
 
 
@@ -36,7 +34,7 @@ def tuned(
       `{"params", "gain_db", "pan", "listener": {"params", "level"}}`.
     """
     pictures = as_picture(films.reshape(-1, *films.shape[2:]))
-    codes = _encode(listener.model, params, pictures)
+    codes = encode_jit(listener.model, params, pictures)
     made = listener.synth.loudness(amplitudes(codes, listener.sound))
     few = pictures[:: -(-len(pictures) // _PICTURES)]
     level = mean_level(listener, codes.reshape(*films.shape[:2], -1))
