@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 
 $(READY): setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,stage]'
 	touch $@
 
 demo: $(READY)
@@ -26,7 +26,7 @@ soak: $(READY)
 	$(BIN)/python -m pytest -m soak
 
 bench: $(READY)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,bench]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,stage,bench]'
 	$(BIN)/python -m benchmarks
 
 clean:

@@ -89,3 +89,29 @@ def test_an_array_below_an_array_is_foreign(tmp_path):
 def test_a_name_with_a_slash_is_refused():
     with pytest.raises(ValueError, match="'a/b', wanted a string without '/'"):
         encode_tree({"a/b": np.ones(1)})
+
+
+def test_halves_are_read_back_as_float32(tmp_path, tree):
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(encode_tree(tree, half=True))
+    stored = safetensors.numpy.load_file(path)
+    assert {name for name, array in stored.items() if array.dtype == np.float16} == {
+        "params/mix/kernel"  # no scalars and vectors: little would be won
+    }
+    got = read_tree(path)
+    kernel = tree["params"]["mix"]["kernel"]
+    assert got["params"]["mix"]["kernel"].dtype == np.float32
+    np.testing.assert_array_equal(got["params"]["mix"]["kernel"], kernel.astype(np.float16))
+    assert_equal(got["counts"], tree["counts"])
+
+
+def test_what_halves_cannot_hold_stays_whole(tmp_path):
+    path, large = tmp_path / "a.safetensors", np.array([[70_000.0, 1e-3]], np.float32)
+    path.write_bytes(encode_tree({"large": large, "none": np.zeros((0, 3), "f4")}, half=True))
+    np.testing.assert_array_equal(read_tree(path)["large"], large, strict=True)
+
+
+def test_float16_is_stored_as_float32(tmp_path):
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(encode_tree({"h": np.array([1.5, -2], np.float16)}))
+    assert safetensors.numpy.load_file(path)["h"].dtype == np.float32

@@ -401,7 +401,7 @@ def test_a_full_disk(clip, run, tmp_path, capsys, suffix, monkeypatch):
     else:
         monkeypatch.setattr(render, "sonify", lambda *a, **k: iter(()))  # ffmpeg is given nothing
         monkeypatch.setattr(
-            "wyh.media.encode._AAC", ["-c:a", "aac", "-b:a", "no number"]
+            "wyh.media.muxing.AAC", ["-c:a", "aac", "-b:a", "no number"]
         )  # and ends early
         message = "cannot be written"
     assert message in refused(capsys, clip, out=tmp_path / f"out.{suffix}", run=run)
@@ -410,6 +410,7 @@ def test_a_full_disk(clip, run, tmp_path, capsys, suffix, monkeypatch):
 def test_bad_runs(clip, tmp_path, capsys, monkeypatch):
     out = tmp_path / "out.wav"
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("wyh.runs.BUNDLED", tmp_path / "none")
     assert "got no --run, and there is none under runs/" in refused(capsys, clip, out=out)
     told = refused(capsys, clip, out=out, run=tmp_path)
     assert "is no run (it has no config.json)" in told

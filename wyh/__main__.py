@@ -12,7 +12,10 @@ COMMANDS = {
     "live": "play a model now: from a file, a URL or standard input",
     "listen": "turn the sound of a run back into pictures",
     "report": "measure what the sound of a run keeps, on a page to look at",
+    "capture": "collect footage, or labelled sounds, from a camera or a microphone",
+    "pack": "copy what playing needs of a run, at half the size",
     "info": "show the trained runs, or one of them",
+    "doctor": "tell whether this installation is fit to play, and how to mend it",
 }
 
 ELSEWHERE = """\

@@ -18,18 +18,27 @@ Tree = Mapping[str, Any]
 """A nested dict whose leaves are arrays. Empty branches are not stored."""
 
 
-def encode_tree(tree: Tree) -> bytes:
+def encode_tree(tree: Tree, *, half: bool = False) -> bytes:
     """The content of a safetensors file; half precision is stored as float32.
+
+    Args:
+      tree: what to store.
+      half: store float32 matrices, and what has more axes, as float16, where its range suffices.
+        They are read back as float32.
 
     Raises:
       ValueError: a name is no string without "/".
     """
     arrays = dict(_flat(tree))
+    if half:
+        arrays = {name: _halved(array) for name, array in arrays.items()}
     return safetensors.numpy.save(arrays, metadata={"crc32": str(_checksum(arrays))})
 
 
 def read_tree(path: Path) -> dict[str, Any]:
     """Read what `encode_tree` made (or any safetensors file, then without a checksum).
+
+    Half precision comes back as float32.
 
     Raises:
       FileNotFoundError: there is no such file.
@@ -53,7 +62,7 @@ def read_tree(path: Path) -> dict[str, Any]:
             place = place.setdefault(parent, {})
             if not isinstance(place, dict):
                 raise WyhError(f"{path} is foreign: {name!r} lies under an array")
-        place[leaf] = array
+        place[leaf] = array.astype(np.float32) if array.dtype == np.float16 else array
     return nested
 
 
@@ -66,8 +75,13 @@ def _flat(tree: Tree, prefix: str = "") -> Iterator[tuple[str, np.ndarray]]:
         else:
             # safetensors takes the memory as it lies: any order but C would be scrambled.
             array = np.asarray(value, order="C")
-            known = array.dtype.kind in "fiub"
+            known = array.dtype.kind in "fiub" and array.dtype != np.float16
             yield prefix + name, array if known else array.astype(np.float32)
+
+
+def _halved(array: np.ndarray) -> np.ndarray:
+    fits = array.ndim > 1 and np.max(np.abs(array), initial=0) <= np.finfo(np.float16).max
+    return array.astype(np.float16) if array.dtype == np.float32 and fits else array
 
 
 def _checksum(arrays: Mapping[str, np.ndarray]) -> int:

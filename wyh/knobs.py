@@ -3,6 +3,7 @@
 A knob's value reaches the compiled functions as a traced scalar: turning one never recompiles.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from wyh.errors import WyhError, check_range
@@ -43,6 +44,18 @@ KNOBS = {
     )
 }
 
+PLAYING = {
+    knob.name: knob
+    for knob in (
+        Knob("freeze", 0.0, 0.0, 1.0, "", "on holds the picture that is heard", ("off", "on")),
+        Knob("scene", 1.0, 1.0, 8.0, "", "which run is heard: 1.5 is half the first and second"),
+        Knob("record", 0.0, 0.0, 1.0, "", "on writes a take", ("off", "on")),
+    )
+}
+"""What is turned while playing and never reaches a model: no file has it."""
+
+ALL = KNOBS | PLAYING
+
 Knobs = dict[str, float]
 
 
@@ -53,20 +66,27 @@ def defaults(**turned: float | str) -> Knobs:
       WyhError: unknown knob, unknown choice, or out of range.
     """
     values = {name: knob.default for name, knob in KNOBS.items()}
-    for name, value in turned.items():
-        if name not in KNOBS:
-            raise WyhError(f"got the knob {name!r}, wanted one of {', '.join(KNOBS)}")
-        knob = KNOBS[name]
-        if isinstance(value, str):
-            if value not in knob.choices:
-                wanted = ", ".join(knob.choices) or "a number"
-                raise WyhError(f"got {name} {value!r}, wanted {wanted}")
-            value = knob.choices.index(value)
-        elif knob.choices and value not in range(len(knob.choices)):
-            raise WyhError(f"got {name} {value:g}, wanted {', '.join(knob.choices)}")
-        check_range(name, value, knob.low, knob.high, knob.unit)
-        values[name] = float(value)
-    return values
+    return values | {name: checked(name, value, KNOBS) for name, value in turned.items()}
+
+
+def checked(name: str, value: float | str, table: Mapping[str, Knob] = ALL) -> float:
+    """The value of a knob, given as a number or, for a switch, by name.
+
+    Raises:
+      WyhError: as for `defaults`.
+    """
+    if name not in table:
+        raise WyhError(f"got the knob {name!r}, wanted one of {', '.join(table)}")
+    knob = table[name]
+    if isinstance(value, str):
+        if value not in knob.choices:
+            wanted = ", ".join(knob.choices) or "a number"
+            raise WyhError(f"got {name} {value!r}, wanted {wanted}")
+        value = knob.choices.index(value)
+    elif knob.choices and value not in range(len(knob.choices)):
+        raise WyhError(f"got {name} {value:g}, wanted {', '.join(knob.choices)}")
+    check_range(name, value, knob.low, knob.high, knob.unit)
+    return float(value)
 
 
 def parse(words: tuple[str, ...]) -> Knobs:

@@ -113,6 +113,9 @@ def _laid_along(
     known = int(np.sum(spread > _LEAST))
     components = (mixing.T[::-1][:known] * weight) @ both
     components /= np.linalg.norm(components, axis=1, keepdims=True)
+    # Either sign would do; libraries differ in theirs, the same film shall give the same code.
+    strongest_pixel = np.argmax(np.abs(components), axis=1)
+    components *= np.sign(components[np.arange(known), strongest_pixel])[:, None]
     place = (np.arange(size) + 0.5)[:, None] * (np.arange(known) + (size > 1))
     waves = np.cos(np.pi / size * place) * spread[:known] ** (_STRENGTH - 1)
     mixtures = waves @ components

@@ -9,6 +9,7 @@ import json
 import math
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -208,7 +209,8 @@ def choose_run(path: Path | None, root: Path = RUNS) -> tuple[Run, str]:
     if run := newest_run(root):
         return run, f"playing the newest run, {run.directory}"
     if run := bundled_run():
-        return run, f"no run under {root}/ yet: playing the bundled demonstration run"
+        said = f"no run under {root}/ yet: playing the bundled demonstration run; "
+        return run, f"{said}for your own place, {_TRAIN_ONE} --data YOUR_FILM.mp4"
     raise WyhError(f"got no --run, and there is none under {root}/: {_TRAIN_ONE}")
 
 
@@ -276,10 +278,8 @@ def all_runs(root: Path = RUNS) -> Iterator[Run]:
     """The runs under `root` that can be played, in any order."""
     for path in root.iterdir() if root.is_dir() else ():
         if (path / "variables.safetensors").exists():
-            try:
+            with suppress(WyhError):
                 yield load_run(path)
-            except WyhError:
-                continue
 
 
 def _typed(about: dict[str, Any], name: str, wanted: type) -> Any:

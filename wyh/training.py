@@ -148,6 +148,10 @@ def fit(
         step = int(state.step)
         journal = stack.enter_context(Journal(run, step, options.steps, writes))
         batches = stack.enter_context(closing(_batches(batch_at, step, options.steps, mesh)))
+        if writes and step == 0:
+            here = jax.tree.map(lambda leaf: leaf.addressable_data(0), state)
+            begin = jax.tree.map(np.array, playable(here))  # who follows the run hears it from here
+            save_variables(run, begin, "variables_latest")
         began = written = time.monotonic()
         began -= secs
         for batch in batches:

@@ -10,9 +10,12 @@ from tests.live.conftest import FRAMES
 from tests.media.clips import read_video
 from wyh import knobs
 from wyh.errors import WyhError
-from wyh.live.log import Emitted, Observed
+from wyh.live.log import Emitted, Observed, Turned
 from wyh.live.loop import Live
+from wyh.live.output import FADE_IN_SECS
+from wyh.live.panel import Panel
 from wyh.live.replay import replay
+from wyh.live.scenes import Scene
 from wyh.media.camera import FrameSource
 from wyh.media.sources import resolve_source
 from wyh.runs import load_run
@@ -66,12 +69,13 @@ def playing(player, compiled, film):
     def play(sink, compiled=compiled, loop=False, meanwhile=None, **how):
         log, notes = [], []
         how = {"buffer_secs": 0.5, "log": log.append, "note": notes.append} | how
-        live = Live(compiled, player.variables, player.transducer.spec, TURNED, **how)
+        panel = Panel(TURNED)
+        live = Live([Scene(player, compiled)], panel, **how)
         live.warm_up()
         source = resolve_source(str(film), loop=loop)
         with FrameSource(source, player.transducer.spec.video, notes.append) as frames:
             if meanwhile:
-                threading.Thread(target=meanwhile, args=(live,), daemon=True).start()
+                threading.Thread(target=meanwhile, args=(live, panel), daemon=True).start()
             live.play(frames, sink)
         return live, log, notes
 
@@ -92,7 +96,7 @@ def test_a_live_log_replays_to_the_same_samples(player, film, playing):
     live, log, _ = playing(sink)
     looked, made = split(log)
     end = round(FRAMES * 8000 / 25) + spec.latency_samples
-    assert len(sink.sound) == live.played == end
+    assert len(sink.sound) == live.output.played == end
     assert [event.block for event in made] == list(range(-(-end // spec.block)))
     assert all(event.age_secs >= 0 for event in made)
     assert [event.tick for event in looked] == sorted({event.tick for event in looked})
@@ -121,7 +125,7 @@ def test_sound_is_paced_and_latencies_are_measured(player, playing):
     sink, spec = Kept(), player.transducer.spec
     live, _, _ = playing(sink, duration_secs=0.8, buffer_secs=0.2)
     wanted = round(0.8 * 8000) + spec.latency_samples
-    assert live.played == wanted
+    assert live.output.played == wanted
     assert sink.times[-1] - sink.times[0] > 0.9 * wanted / 8000
     summary = live.meter.summary(frames=live.frames, secs=1, underruns=0, first_sound_secs=1)
     stages = {name: stage["p50"] for name, stage in summary["stages_ms"].items()}
@@ -134,7 +138,7 @@ def test_sound_is_paced_and_latencies_are_measured(player, playing):
 def test_a_duration_that_no_tick_ends_on_is_kept_to_the_sample(player, playing):
     sink = Kept()
     live, _, _ = playing(sink, duration_secs=0.333)
-    assert live.played == round(0.333 * 8000) + player.transducer.spec.latency_samples
+    assert live.output.played == round(0.333 * 8000) + player.transducer.spec.latency_samples
     assert sink.ticks == 9  # 8.3 frames
 
 
@@ -149,14 +153,14 @@ def test_a_slow_model_leaves_out_pictures_but_no_sound(player, film, compiled, p
     spec = player.transducer.spec
     assert len(looked) < FRAMES / 2
     assert sink.ticks == FRAMES
-    assert live.played == round(FRAMES * 8000 / 25) + spec.latency_samples
+    assert live.output.played == round(FRAMES * 8000 / 25) + spec.latency_samples
     assert len([note for note in notes if "cannot keep up" in note]) == 1
     # A control's age grows until the next one comes.
     assert max(event.age_secs for event in made) > 0.08
     frames = dict(enumerate(pictures(film, spec)))
     again = replay(compiled, player.variables, frames, log, TURNED)
     if live.ring.underruns == 0:
-        np.testing.assert_allclose(sink.sound, again[: live.played], atol=1e-5)
+        np.testing.assert_allclose(sink.sound, again[: live.output.played], atol=1e-5)
 
 
 def test_slow_sound_is_counted_bridged_and_stays_in_time(player, compiled, playing):
@@ -171,7 +175,7 @@ def test_slow_sound_is_counted_bridged_and_stays_in_time(player, compiled, playi
     sink = Kept()
     live, _, _ = playing(sink, replace(compiled, emit=stalling), buffer_secs=0.1)
     assert live.ring.underruns > 10
-    assert live.played == round(FRAMES * 8000 / 25) + player.transducer.spec.latency_samples
+    assert live.output.played == round(FRAMES * 8000 / 25) + player.transducer.spec.latency_samples
     assert sink.times[-1] - sink.times[0] < 60
 
 
@@ -184,7 +188,7 @@ def test_a_sink_that_blocks_sets_the_pace_and_loses_nothing(player, playing):
 
     sink = Blocking()
     live, _, _ = playing(sink, duration_secs=0.8)
-    assert live.played == round(0.8 * 8000) + player.transducer.spec.latency_samples
+    assert live.output.played == round(0.8 * 8000) + player.transducer.spec.latency_samples
     assert live.ring.underruns < 10  # none, but for a machine that stalls by itself
 
 
@@ -197,12 +201,12 @@ def test_a_film_can_begin_again(playing):
 
 
 def test_stop_ends_it(playing):
-    def later(live):
+    def later(live, panel):
         time.sleep(0.5)
         live.stop()
 
     live, _, _ = playing(Kept(), loop=True, meanwhile=later)
-    assert 0 <= live.played < 8000 * 30
+    assert 0 <= live.output.played < 8000 * 30
 
 
 def test_what_a_sink_says_is_heard(playing):
@@ -212,6 +216,94 @@ def test_what_a_sink_says_is_heard(playing):
 
     with pytest.raises(WyhError, match="the disk is full"):
         playing(Full(), loop=True)
+
+
+def test_knobs_that_are_turned_are_heard_and_replay(player, film, playing):
+    def turning(live, panel):
+        for name, value in (("gain_db", -20.0), ("phase", "fixed"), ("negative", 1.0)):
+            time.sleep(0.3)
+            panel.turn(name, value)
+
+    sink = Kept()
+    live, log, _ = playing(sink, meanwhile=turning)
+    turned = [event for event in log if isinstance(event, Turned)]
+    assert {(event.side, event.name) for event in turned} == {
+        (side, name) for side in ("look", "make") for name in ("gain_db", "phase", "negative")
+    }
+    frames = dict(enumerate(pictures(film, player.transducer.spec)))
+    again = replay(compiled_for(player), player.variables, frames, log, TURNED)
+    if live.ring.underruns == 0:
+        np.testing.assert_allclose(sink.sound, again[: live.output.played], atol=1e-5)
+    assert np.abs(again[9000:]).max() < 0.3 * np.abs(again[:2000]).max()
+    with pytest.raises(ValueError, match="wanted one emit tick at a time"):
+        replay(compiled_for(player, emit_ticks=16), player.variables, frames, log, TURNED)
+
+
+def test_a_frozen_picture_is_heard_and_shown_until_it_is_let_go(playing):
+    shown = []
+
+    class Watching(Kept):
+        def show(self, pixels, ticks):
+            super().show(pixels, ticks)
+            shown.extend([int(pixels.mean())] * ticks)
+
+    def freezing(live, panel):
+        time.sleep(0.4)
+        panel.turn("freeze", "on")
+        time.sleep(0.6)
+        panel.turn("freeze", "off")
+
+    sink = Watching()
+    live, log, _ = playing(sink, meanwhile=freezing)
+    looked, made = split(log)
+    held = np.bincount(shown)
+    assert held.max() > 5 and len(looked) < FRAMES - 5
+    assert len(shown) == FRAMES and shown[-1] > 200
+    assert max(event.age_secs for event in made) > 0.2
+    assert live.output.played == len(sink.sound)
+
+
+class Device(Kept):
+    """Pulls by a clock of its own, a little fast, in pieces that fit nothing."""
+
+    latency_secs = 0.02
+
+    def __init__(self):
+        super().__init__()
+        self.heard, self._stop = [], threading.Event()
+
+    def start(self, pull):
+        def run():
+            begin, taken = time.perf_counter(), 0
+            while not self._stop.wait(0.005):
+                due = int((time.perf_counter() - begin) * 8000 * 1.001)
+                if due > taken:
+                    self.heard.append(pull(due - taken))
+                    taken = due
+
+        self.thread = threading.Thread(target=run, daemon=True)
+        self.thread.start()
+
+    def close(self, *, keep):
+        self._stop.set()
+        self.thread.join()
+
+
+def test_a_device_takes_the_sound_by_its_own_clock(player, film, playing):
+    device = Device()
+    live, log, _ = playing(device, buffer_secs=0.3)
+    device.close(keep=True)
+    frames = dict(enumerate(pictures(film, player.transducer.spec)))
+    again = replay(compiled_for(player), player.variables, frames, log, TURNED)
+    end = round(FRAMES * 8000 / 25) + player.transducer.spec.latency_samples
+    assert live.output.played == end == len(device.sound)
+    heard = np.concatenate(device.heard)[:end]
+    fade = round(FADE_IN_SECS * 8000)
+    if live.ring.underruns == 0:
+        np.testing.assert_allclose(device.sound, again[:end], atol=1e-5)
+        np.testing.assert_allclose(heard[fade:], again[fade:end], atol=1e-5)
+    assert np.abs(heard).max() > 0.01
+    assert live.meter.median_ms("device") == pytest.approx(20, rel=0.01)
 
 
 def test_a_log_with_gaps_is_refused(player, compiled):

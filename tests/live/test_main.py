@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from fractions import Fraction
+from pathlib import Path
 
 import jsonschema
 import numpy as np
@@ -16,7 +17,8 @@ from tests.live.conftest import FRAMES
 from tests.live.test_meter import SCHEMA
 from tests.media.clips import read_audio, read_video, run_ffmpeg
 from wyh.errors import WyhError
-from wyh.live.__main__ import Config, main
+from wyh.live.__main__ import main
+from wyh.live.config import Config
 
 pytestmark = pytest.mark.usefixtures("as_it_was")
 
@@ -26,7 +28,7 @@ HEAVY = ("orbax", "optax", "scipy.signal", "tensorflow_datasets", "grain", "matp
 
 def play(run_dir, source, capsys, **how):
     """Play in this process: the summary."""
-    main(Config(str(source), run=run_dir, json=True, **how))
+    main(Config(str(source), **{"run": run_dir, "json": True, "sink": "null"} | how))
     out, err = capsys.readouterr()
     text = err.splitlines()[-1] if how.get("sink") == "-" else out
     summary = json.loads(text)
@@ -91,7 +93,7 @@ def test_picture_and_sound_of_a_movie_are_in_sync(tmp_path, capsys):
 
 
 def test_the_summary_for_people(run_dir, film, capsys):
-    main(Config(str(film), run=run_dir, duration=0.2))
+    main(Config(str(film), "null", run=run_dir, duration=0.2))
     out, err = capsys.readouterr()
     assert "pictures" in out and "observe" in out
     assert "declared latency" in err
@@ -162,14 +164,20 @@ def test_what_is_cut_off_is_played_kept_and_told(run_dir, film, tmp_path):
         ({"duration": float("nan")}, "got --duration nan"),
         ({"buffer_ms": 1.0}, "got --buffer-ms 1, wanted 10 to 2000"),
         ({"set": ("bogus=1",)}, "got the knob 'bogus'"),
-        ({"sink": "speaker"}, "cannot yet play to a speaker"),
+        ({"device_ms": 1.0}, "got --device-ms 1, wanted 5 to 500"),
+        ({"sink": "loud"}, "got --sink loud, wanted speaker, screen, web, null, a name in"),
+        ({"record": Path("take.avi")}, "got --record take.avi, wanted a name in .mp4 or .mkv"),
+        ({"log": Path("log"), "follow": True}, "only one model can be replayed"),
+        ({"log": Path("log"), "scene": (Path("run"),)}, "only one model can be replayed"),
+        ({"source": "page"}, "got --source page with --sink null: only --sink web has a page"),
+        ({"learn": "timbre"}, "got --learn without --midi: name the input to learn from"),
         ({"checkpoint": "worst"}, "got the checkpoint 'worst'"),
         ({"size": "64x64"}, "--size and --frame-rate are for --source -"),
     ],
 )
 def test_bad_options(run_dir, film, changed, message):
     with pytest.raises(WyhError, match=message):
-        main(Config(str(film), **{"run": run_dir} | changed))
+        main(Config(**{"source": str(film), "sink": "null", "run": run_dir} | changed))
 
 
 def test_no_film_no_file(run_dir, tmp_path):
@@ -185,23 +193,19 @@ def test_the_source_is_never_written_over(run_dir, film):
         main(Config(str(film), run=run_dir, sink=str(film)))
 
 
-def test_a_run_of_another_direction(film, tmp_path, monkeypatch):
+def test_a_run_of_another_direction(film, tmp_path):
     run = make_run(tmp_path / "run")
-    monkeypatch.setattr("wyh.live.__main__.load_player", lambda *_, **__: _Turned())
-    with pytest.raises(WyhError, match="makes pictures from sound: wyh cannot yet play it live"):
-        main(Config(str(film), run=run.directory))
-
-
-class _Turned:
-    class transducer:
-        class spec:
-            direction = "hear-see"
+    about = json.loads((run.directory / "config.json").read_text())
+    about["stream"]["direction"] = "hear-see"
+    (run.directory / "config.json").write_text(json.dumps(about))
+    with pytest.raises(WyhError, match="does not make sound from pictures, and"):
+        main(Config(str(film), "null", run=run.directory))
 
 
 def test_stopped_before_it_began(run_dir, film, capsys, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("wyh.live.__main__.load_player", interrupted)
+    monkeypatch.setattr("wyh.live.stage.load_player", interrupted)
     summary = play(run_dir, film, capsys)
     assert summary["frames"] == 0 and summary["first_sound_secs"] is None

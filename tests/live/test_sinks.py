@@ -1,3 +1,4 @@
+import time
 from dataclasses import replace
 from fractions import Fraction
 
@@ -7,10 +8,14 @@ import soundfile
 
 from tests.media.clips import read_audio, read_video, run_ffmpeg
 from wyh.errors import WyhError
-from wyh.live.sinks import open_sink
+from wyh.live import sinks
 from wyh.specs import AudioSpec, StreamSpec, VideoSpec
 
 SPEC = StreamSpec("see-hear", VideoSpec(Fraction(25), 16, 32), AudioSpec(8000), 64, 100)
+
+
+def open_sink(text, spec, note=print):
+    return sinks.open_sink(text, spec, device_ms=40.0, note=note)
 
 
 def play(sink, blocks, ticks):
@@ -97,15 +102,27 @@ def test_a_movie_has_every_tick_and_its_sound(tmp_path, suffix):
     assert abs(len(read_audio(path, times[0], 8000)) - (127 * 64 - 100)) < 1100  # AAC pads
 
 
-@pytest.mark.parametrize("sink", ["speaker", "speaker:1", "screen", "web"])
-def test_sinks_to_come_say_what_there_is(sink):
-    with pytest.raises(WyhError, match=r"cannot yet .*: give a name in \.wav, \.mp4 or \.mkv"):
-        open_sink(sink, SPEC)
+def test_a_speaker_pulls_by_its_own_clock():
+    notes, pulled = [], []
+    sink = open_sink("speaker:null", SPEC, notes.append)
+    assert isinstance(sink, sinks.DeviceSink)
+    assert "null" in sink.name
+
+    def pull(count):
+        pulled.append(count)
+        return np.zeros(count, np.float32)
+
+    sink.start(pull)
+    until = time.monotonic() + 30
+    while sum(pulled) < 800 and time.monotonic() < until:
+        time.sleep(0.01)
+    sink.close(keep=True)
+    assert sum(pulled) >= 800
 
 
 @pytest.mark.parametrize("sink", ["heard.ogg", "loudspeaker", ""])
 def test_unknown_sinks(sink):
-    with pytest.raises(WyhError, match="which is none: give a name in"):
+    with pytest.raises(WyhError, match="wanted speaker, screen, web, null, a name in"):
         open_sink(sink, SPEC)
 
 

@@ -1,6 +1,8 @@
 import pytest
 
-from tests.media import clips
+from tests.media import clips, fake_sound
+from tests.media import pulse as servers
+from wyh.media import sound_devices, sound_link, sound_portaudio
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +17,36 @@ def media(tmp_path_factory):
         return made[name]
 
     return get
+
+
+@pytest.fixture
+def pulse(monkeypatch):
+    """A PulseAudio server of this test's own, to which this process plays."""
+    if servers.MISSING:
+        pytest.skip(servers.REASON)
+    monkeypatch.delenv("WYH_SOUND", raising=False)
+    with servers.serve() as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        sound_portaudio.refresh()
+        yield server
+
+
+@pytest.fixture
+def library(monkeypatch):
+    """A sound library with two speakers and a microphone; waits are short, but for a busy machine."""
+    made = fake_sound.Library(
+        speaker=["Desk Speaker", "Stage Box"], microphone=["Desk Mic"], loopback=["Desk Loop"]
+    )
+    other = fake_sound.Library("miniaudio")
+    other.installed = False
+    monkeypatch.delenv("WYH_SOUND", raising=False)
+    monkeypatch.setattr(
+        sound_devices, "_LIBRARIES", {"sounddevice": made, "miniaudio": other}, raising=True
+    )
+    monkeypatch.setattr(sound_link, "LATE_SECS", 0.2)
+    monkeypatch.setattr(sound_link, "GONE_SECS", 0.6)
+    monkeypatch.setattr(sound_link, "FIRST_SECS", 1.5)
+    monkeypatch.setattr(sound_link, "BACK_OFF_SECS", (0.02, 0.05))
+    made.other = other
+    return made

@@ -1,105 +1,33 @@
-import http.server
-import io
 import os
 import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing
 from fractions import Fraction
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from tests.media import clips
+from tests.media.live_sources import Server, hidden_screen, wait_for
 from wyh.errors import WyhError
-from wyh.media import camera
+from wyh.media import camera, cameras, ffmpeg
 from wyh.media.camera import FrameSource
-from wyh.media.sources import resolve_source
+from wyh.media.cameras import Camera
+from wyh.media.sources import Source, resolve_source
 from wyh.media.stdin import y4m_frame_bytes
 from wyh.specs import VideoSpec
 
 SMALL = VideoSpec(Fraction(25), 8, 8, 3, "stretch")
 
 
-def wait_for(condition, secs=30.0):
-    """Wait until something is so; a bound for a busy machine."""
-    end = time.perf_counter() + secs
-    while not condition():
-        assert time.perf_counter() < end, "it never came"
-        time.sleep(0.01)
-
-
-class Server:
-    """Serves a picture stream that can fall silent, and files, until it is closed."""
-
-    def __init__(self, port=0, film=None):
-        self.silent = threading.Event()
-        self.opened = 0
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def log_message(self, *_):
-                pass
-
-            def do_GET(self):
-                outer.opened += 1
-                self.send_response(200)
-                if film is not None:
-                    self.send_header("Content-Type", "video/mp4")
-                    self.send_header("Content-Length", str(film.stat().st_size))
-                    self.end_headers()
-                    self.wfile.write(film.read_bytes())
-                    return
-                self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=next")
-                self.end_headers()
-                with outer.closing_quietly():
-                    outer.send(self.wfile)
-
-        class Quiet(http.server.ThreadingHTTPServer):
-            def handle_error(self, *_):
-                pass  # a client that hangs up is no error
-
-        self.server = Quiet(("127.0.0.1", port), Handler)
-        self.port = self.server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}/stream"
-        self.ended = threading.Event()
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
-        self.thread.start()
-
-    @contextmanager
-    def closing_quietly(self):
-        try:
-            yield
-        except OSError:
-            pass
-
-    def send(self, file):
-        number = 0
-        while not self.ended.is_set():
-            if not self.silent.is_set():
-                picture = io.BytesIO()
-                grey = np.full((48, 64, 3), number * 4 % 256, np.uint8)
-                Image.fromarray(grey).save(picture, "JPEG")
-                data = picture.getvalue()
-                about = f"--next\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
-                file.write(about.encode() + data + b"\r\n")
-                number += 1
-            time.sleep(0.02)
-
-    def close(self):
-        self.ended.set()
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
-
-
 @pytest.fixture
 def open_source():
-    """Opens sources and closes them after the test: `open_source(text, **how) -> FrameSource`."""
+    """Opens sources and closes them after the test: `open_source(what, **how) -> FrameSource`."""
     opened, notes = [], []
 
-    def get(text, spec=SMALL, **how):
-        source = FrameSource(resolve_source(str(text), **how), spec, notes.append)
+    def get(what, spec=SMALL, **how):
+        source = what if isinstance(what, Source) else resolve_source(str(what), **how)
+        source = FrameSource(source, spec, notes.append)
         source.notes = notes
         opened.append(source)
         return source
@@ -203,6 +131,30 @@ def test_an_address_that_falls_silent_is_opened_again(open_source, monkeypatch):
         server.silent.clear()
         held = source.newest(0.0).number
         wait_for(lambda: source.newest(0.0).number > held)
+
+
+def test_an_address_that_is_gone_for_long_is_told_of_once(open_source, monkeypatch):
+    monkeypatch.setattr(camera, "BACK_OFF_SECS", (0.02, 0.05))
+    with closing(Server()) as server:
+        source = open_source(server.url)
+        source.wait_first()
+    before = source._count
+    time.sleep(1.0)
+    assert source.notes == [f"{server.url} is gone, trying again"]
+    with closing(Server(server.port)):
+        wait_for(lambda: source._count > before)
+    wait_for(lambda: len(source.notes) == 2)
+
+
+def test_pictures_that_change_their_size_go_on(open_source):
+    with closing(Server()) as server:
+        source = open_source(server.url)
+        source.wait_first()
+        for size in ((96, 64), (48, 200), (8, 8)):
+            server.size, held = size, source.newest(0.0).number
+            wait_for(lambda held=held: source.newest(0.0).number > held + 10)
+        assert source.newest(0.0).pixels.shape == SMALL.shape
+        assert not source.notes and server.opened == 1
 
 
 def test_an_address_that_never_sends_a_picture(open_source, monkeypatch):
@@ -359,38 +311,6 @@ def test_a_terminal_is_no_source(stdin, monkeypatch):
         resolve_source("-")
 
 
-@pytest.mark.parametrize("text", ["0", "1", "mic", "mic:2", "screen", "screen:77"])
-def test_sources_to_come_say_what_there_is(text):
-    with pytest.raises(WyhError, match="as a source, which wyh cannot yet take: give a video file"):
-        resolve_source(text)
-
-
-@pytest.mark.skipif(not os.path.exists("/dev/null"), reason="no such devices on this system")
-def test_a_device_is_a_camera_to_come():
-    with pytest.raises(WyhError, match="got the device /dev/null as a source"):
-        resolve_source("/dev/null")
-
-
-def test_files_that_are_no_film(media, tmp_path):
-    text = tmp_path / "notes.mp4"
-    text.write_text("no film")
-    sound = tmp_path / "sound.wav"
-    clips.run_ffmpeg("-i", str(media("cfr_mp4")), "-vn", str(sound))
-    for path, message in (
-        (tmp_path / "none.mp4", "no such file"),
-        (tmp_path, "is a directory"),
-        (text, "is no media file"),
-        (sound, "has no picture, wanted a video"),
-    ):
-        with pytest.raises(WyhError, match=message):
-            resolve_source(str(path))
-
-
-def test_sizes_are_for_standard_input(media):
-    with pytest.raises(WyhError, match="--size and --frame-rate are for --source -"):
-        resolve_source(str(media("cfr_mp4")), size="8x8", frame_rate="25")
-
-
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_named_pipe_gives_its_newest_picture(media, open_source, tmp_path):
     pipe = tmp_path / "pipe.y4m"
@@ -403,3 +323,97 @@ def test_a_named_pipe_gives_its_newest_picture(media, open_source, tmp_path):
     wait_for(lambda: source.is_over(0.0))
     assert source.newest(0.0).number == 8
     writer.join(5)
+
+
+WEBCAM = Camera(0, "HD Webcam", "/dev/video0")
+
+
+def lavfi(secs):
+    """A made-up camera's inputs: it sends pictures for so long, then its cable is pulled."""
+    return ("-re", "-f", "lavfi", "-i", f"testsrc=size=64x48:rate=25:duration={secs}")
+
+
+REFUSES = ("-f", "lavfi", "-i", "nothing_of_that_name")
+
+
+def webcam(*ways):
+    return Source("camera 0 (HD Webcam)", ways[0], False, True, ways[1:], WEBCAM)
+
+
+def test_a_camera_that_is_unplugged_and_plugged_in_again(open_source, monkeypatch):
+    there = []
+    monkeypatch.setattr(cameras, "where_now", lambda one: there[0] if there else None)
+    monkeypatch.setattr(cameras, "camera_inputs", lambda one: (REFUSES, lavfi(60)))
+    source = open_source(webcam(REFUSES, lavfi(0.4)))
+    source.wait_first()
+    wait_for(lambda: source.notes)
+    held = source.newest(0.0)
+    time.sleep(0.6)
+    assert source.newest(9.0) is held and not source.is_over(9.0)
+    there.append(Camera(3, "HD Webcam", "/dev/video3"))
+    wait_for(lambda: source.newest(9.0).number > held.number + 5)
+    assert source.notes == ["camera 0 (HD Webcam) is gone, trying again"]
+
+
+def test_a_camera_chooses_where_it_refuses_what_is_asked(open_source):
+    source = open_source(webcam(REFUSES, REFUSES, lavfi(60)))
+    source.wait_first()
+    assert source.newest(0.0).pixels.any() and not source.notes
+
+
+def test_a_camera_that_refuses_all_tells_why_it_did_at_first(open_source):
+    refuses = (*REFUSES[:-1], "another")
+    with pytest.raises(WyhError, match="No such filter: 'nothing_of_that_name'"):
+        open_source(webcam(REFUSES, refuses)).wait_first()
+
+
+@pytest.fixture
+def complaining(tmp_path, monkeypatch):
+    """Makes ffmpeg end with a complaint: `complaining(text)`."""
+    if os.name != "posix":
+        pytest.skip("the stand-in for ffmpeg is a shell script")
+
+    def complain(text):
+        script = tmp_path / "ffmpeg"
+        script.write_text(f"#!/bin/sh\necho '[in#0 @ 0x5f] [error] {text}' >&2\nexit 1\n")
+        script.chmod(0o755)
+        monkeypatch.setattr(ffmpeg, "executable", lambda: str(script))
+
+    return complain
+
+
+def test_a_busy_camera(open_source, complaining):
+    complaining("ioctl(VIDIOC_STREAMON): Device or resource busy")
+    with pytest.raises(WyhError) as caught:
+        open_source(webcam(("-i", "/dev/video0"), ("-i", "/dev/video0"))).wait_first()
+    assert str(caught.value) == (
+        "camera 0 (HD Webcam): not one picture could be read (ioctl(VIDIOC_STREAMON): Device or "
+        "resource busy): another program has this camera, end that one"
+    )
+
+
+def test_a_camera_that_has_just_been_unplugged(open_source, complaining, monkeypatch):
+    monkeypatch.setattr(cameras, "list_cameras", list)
+    complaining("Cannot open video device /dev/video0: No such file or directory")
+    with pytest.raises(WyhError, match=r"No such file or directory\), but there is no camera"):
+        open_source(webcam(("-i", "/dev/video0"))).wait_first()
+
+
+@pytest.fixture(scope="module")
+def display():
+    """The name of a screen that nobody sees."""
+    with hidden_screen() as name:
+        yield name
+
+
+def test_the_screen(open_source, display):
+    source = open_source(f"screen:{display}")
+    source.wait_first()
+    first = source.newest(0.0)
+    assert first.secs is None
+    wait_for(lambda: source.newest(0.0).number > first.number + 5)
+
+
+def test_a_screen_that_is_not_there(open_source, display):
+    with pytest.raises(WyhError, match=r"screen :9999: not one picture .*Cannot open display"):
+        open_source("screen::9999").wait_first()

@@ -2,17 +2,21 @@
 
 import threading
 from collections import deque
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from wyh.live.clock import Clock
-from wyh.transducers.protocol import Control
+from wyh.live.scenes import Seen
 
 
 class Known(NamedTuple):
-    """A control, and when its picture was there (by `time.perf_counter`) if it is a new one."""
+    """What the scenes made of a picture.
+
+    `ready` is when it was there (by `time.perf_counter`) if it is a new one.
+    """
 
     tick: int
-    control: Control
+    control: Mapping[int, Seen]
     ready: float | None
 
 

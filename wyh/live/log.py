@@ -2,8 +2,9 @@
 
 import json
 import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from wyh.errors import WyhError
 
@@ -23,7 +24,32 @@ class Emitted(NamedTuple):
     age_secs: float  # of that control
 
 
-Event = Observed | Emitted
+class Turned(NamedTuple):
+    """A knob has another value from here on."""
+
+    side: str  # "look": from frame tick `at`; "make": from block `at`
+    at: int
+    name: str
+    value: float
+
+
+Event = Observed | Emitted | Turned
+
+
+class Turns:
+    """Tells a log what was turned since the last time, for one of the threads that read knobs."""
+
+    def __init__(self, side: str, log: Callable[[Event], None]):
+        self._side, self._log = side, log
+        self._last: Mapping[str, Any] = {}
+
+    def __call__(self, at: int, values: Mapping[str, Any]) -> None:
+        """These are the values at tick or block `at`; the first ones are not told."""
+        if values is not self._last:
+            for name, before in self._last.items():
+                if values[name] != before:
+                    self._log(Turned(self._side, at, name, float(values[name])))
+            self._last = values
 
 
 class LogWriter:
@@ -57,7 +83,8 @@ def read_log(path: Path) -> list[Event]:
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         try:
             values = json.loads(line)
-            events.append(Emitted(**values) if "block" in values else Observed(**values))
+            kind = Emitted if "block" in values else Turned if "side" in values else Observed
+            events.append(kind(**values))
         except (ValueError, TypeError):
             raise WyhError(f"{path} is no log of wyh live: see its line {number}") from None
     return events

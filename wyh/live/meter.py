@@ -64,6 +64,10 @@ class Meter:
         """Count by how much the centre of a picture's sound was later than the picture."""
         self._offset.add(secs)
 
+    def median_ms(self, stage: str) -> float | None:
+        """The median of a stage so far."""
+        return _ms(self._stages[stage].percentile_secs(50))
+
     def summary(
         self, *, frames: int, secs: float, underruns: int, first_sound_secs: float | None
     ) -> dict[str, Any]:

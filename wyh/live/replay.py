@@ -1,6 +1,7 @@
 """From a live log back to the same sound: live and offline are one computation."""
 
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 
 import jax
 import numpy as np
@@ -8,9 +9,10 @@ from jaxtyping import Float32, UInt8
 
 from wyh.errors import WyhError
 from wyh.knobs import Knobs
-from wyh.live.log import Emitted, Event, Observed
+from wyh.live.log import Emitted, Event, Observed, Turned
+from wyh.live.scenes import copied
 from wyh.transducers.compile import Compiled, traced
-from wyh.transducers.protocol import Control, Variables
+from wyh.transducers.protocol import Control, KnobValues, Variables
 
 
 def replay(
@@ -23,11 +25,12 @@ def replay(
     """The sound that a live stream made.
 
     Args:
-      compiled: with the stream's seed; one observe tick, any number of emit ticks.
+      compiled: with the stream's seed; one observe tick, and one emit tick where knobs were
+        turned, else any number.
       variables: of the model.
       frames: the source's pictures by their number.
       log: all that the stream logged, in any order.
-      knobs: as they were.
+      knobs: as they were at the start.
 
     Returns:
       All blocks joined, the declared latency in front.
@@ -40,15 +43,17 @@ def replay(
     made = sorted(event for event in events if isinstance(event, Emitted))
     if [event.block for event in made] != list(range(len(made))):
         raise WyhError("got a log with blocks missing, wanted all of them from the first")
-    values, controls = traced(knobs), dict[int, Control]()
-    carry = jax.tree.map(lambda leaf: leaf.copy(), compiled.carry_in)
+    size = compiled.emit_ticks
+    if size > 1 and any(isinstance(event, Turned) for event in events):
+        raise ValueError("knobs were turned: wanted one emit tick at a time")
+    values_at = {side: _values(knobs, events, side) for side in ("look", "make")}
+    carry, controls = copied(compiled.carry_in), dict[int, Control]()
     for event in looked:
         picture = frames[event.frame][None, None]
         carry, controls[event.tick] = compiled.observe(
-            variables, carry, picture, values, np.int32(event.tick)
+            variables, carry, picture, values_at["look"](event.tick), np.int32(event.tick)
         )
-    carry = jax.tree.map(lambda leaf: leaf.copy(), compiled.carry_out)
-    sound, size = [], compiled.emit_ticks
+    carry, sound = copied(compiled.carry_out), []
     for first in range(0, len(made), size):
         some = made[first : first + size]
         padded = some + [some[-1]] * (size - len(some))  # the last ones: cut off again
@@ -56,6 +61,22 @@ def replay(
             lambda *leaves: np.concatenate(leaves, axis=1), *(controls[e.tick] for e in padded)
         )
         ages = np.array([event.age_secs for event in padded], np.float32)
+        values = values_at["make"](first)
         carry, samples = compiled.emit(variables, carry, chosen, ages, values, np.int32(first))
         sound.append(np.asarray(samples)[0, : samples.shape[1] // size * len(some)])
     return np.concatenate(sound) if sound else np.zeros(0, np.float32)
+
+
+def _values(knobs: Knobs, events: list[Event], side: str) -> Callable[[int], KnobValues]:
+    """The knobs of a side at each of its ticks, asked for in order."""
+    turned = sorted(event for event in events if isinstance(event, Turned) and event.side == side)
+    values, coming = traced(knobs), deque(turned)
+
+    def at(tick: int) -> KnobValues:
+        nonlocal values
+        while coming and coming[0].at <= tick:
+            event = coming.popleft()
+            values = values | {event.name: np.float32(event.value)}
+        return values
+
+    return at

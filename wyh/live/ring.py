@@ -9,7 +9,7 @@ from collections import deque
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 
 FADE_SAMPLES = 256  # of a bridge: 12 ms at 22,050 Hz
 _RISE = (0.5 - 0.5 * np.cos(np.pi * (np.arange(FADE_SAMPLES) + 0.5) / FADE_SAMPLES)).astype("f4")
@@ -29,6 +29,8 @@ class Ring:
       underruns: reads that found less than they asked for.
       written: position behind the last sample written.
       position: of the next sample to be read.
+      end: behind the stream's last sample, where it is known; nothing is read beyond it, however
+        late the writer is.
     """
 
     def __init__(self, capacity: int, channels: int = 1):
@@ -36,12 +38,13 @@ class Ring:
         self.capacity = capacity
         self._shape = () if channels == 1 else (channels,)
         self._rise = _RISE.reshape(FADE_SAMPLES, *(1 for _ in self._shape))
-        self._samples = self._silence(capacity)
+        self._samples = self.silence(capacity)
         self._marks: deque[tuple[int, Any]] = deque()
         self.underruns = self.written = self.position = 0
+        self.end: int | None = None
         self._finished = False
-        self._past = self._silence(FADE_SAMPLES)  # the newest samples that were read
-        self._bridge = self._silence(0)  # what is left of the one being crossed
+        self._past = self.silence(FADE_SAMPLES)  # the newest samples that were read
+        self._bridge = self.silence(0)  # what is left of the one being crossed
         self._rising = FADE_SAMPLES  # how far the sound is back after a gap
 
     @property
@@ -54,7 +57,8 @@ class Ring:
         """Samples that can be written now."""
         return self.capacity - self.fill
 
-    def _silence(self, count: int) -> _Sound:
+    def silence(self, count: int) -> _Sound:
+        """So many samples of nothing, shaped as the ring's are."""
         return np.zeros((count, *self._shape), np.float32)
 
     def write(self, block: _Sound, mark: Any = None) -> None:
@@ -84,9 +88,11 @@ class Ring:
         Fewer samples come at the end of the stream alone, none after it.
         """
         finished = self._finished  # before `fill`: nothing is written after it
+        if self.end is not None:
+            count = min(count, max(0, self.end - self.position))
         there = min(count, self.fill)
         length = there if finished else count
-        sound = self._silence(length)
+        sound = self.silence(length)
         at = self.position % self.capacity
         front = min(there, self.capacity - at)
         sound[:front] = self._samples[at : at + front]
@@ -129,3 +135,8 @@ class Ring:
         elif len(sound):
             self._past[: -len(sound)] = self._past[len(sound) :]
             self._past[-len(sound) :] = sound
+
+
+def shaped(gain: Float[np.ndarray, " samples"], sound: _Sound) -> _Sound:
+    """A gain for each sample, to be multiplied with `sound`, mono or stereo."""
+    return gain.astype(np.float32).reshape(-1, *(1,) * (sound.ndim - 1))

@@ -1,10 +1,11 @@
-"""Where live sound goes: nowhere, a .wav, a movie, standard output. Every kind is named here.
+"""Where live sound goes: a speaker, nowhere, a .wav, a movie, standard output.
 
-These have no clock of their own: the loop's software clock hands them each block when it is due.
+All but the speaker have no clock of their own: the stream's hands them each block when it is due.
 """
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -13,12 +14,11 @@ from jaxtyping import Float32, UInt8
 
 from wyh.errors import WyhError
 from wyh.media.encode import MovieWriter, WavWriter
+from wyh.media.muxing import enlarged
 from wyh.specs import StreamSpec
 
-_LATER = {"speaker": "play to a speaker", "screen": "open a window", "web": "serve a page"}
-_INSTEAD = "give a name in .wav, .mp4 or .mkv, - for standard output, or null"
+_WANTED = "speaker, screen, web, null, a name in .wav, .mp4 or .mkv, or - for standard output"
 _MOVIES = (".mp4", ".m4v", ".mov", ".mkv")
-_MOVIE_PIXELS = 512  # the model's small pictures are written at least about this large
 
 
 @runtime_checkable
@@ -38,12 +38,31 @@ class Sink(Protocol):
         """End: keep what was written, if anything was, or leave nothing."""
 
 
-def open_sink(text: str, spec: StreamSpec) -> Sink:
-    """Open what `--sink` names. Every kind of sink is named here.
+@runtime_checkable
+class DeviceSink(Sink, Protocol):
+    """A sink with a clock of its own: it pulls. `write` and `show` are nothing to it.
+
+    Attributes:
+      latency_secs: from a pull to the ear, as far as is known.
+    """
+
+    latency_secs: float
+
+    def start(self, pull: Callable[[int], Float32[np.ndarray, "samples ..."]]) -> None:
+        """Begin to call `pull(count)`, which gives exactly so many samples."""
+
+
+def open_sink(
+    text: str, spec: StreamSpec, *, device_ms: float, note: Callable[[str], None]
+) -> Sink:
+    """Open what `--sink` names, but for `web`, which plays for each of its guests.
 
     Args:
-      text: `null`, `-` or a path.
+      text: `speaker`, `screen` (a window and a speaker), either with `:N` or `:NAME`; `null`, `-`
+        or a path.
       spec: of the stream.
+      device_ms: what a speaker buffers.
+      note: is told of trouble with a speaker.
 
     Raises:
       WyhError: unknown kind, or it cannot be written.
@@ -57,10 +76,10 @@ def open_sink(text: str, spec: StreamSpec) -> Sink:
         return WavSink(text, spec)
     if suffix in _MOVIES:
         return MovieSink(text, spec)
-    kind = text.partition(":")[0]
-    if kind in _LATER:
-        raise WyhError(f"got --sink {text}, but wyh cannot yet {_LATER[kind]}: {_INSTEAD}")
-    raise WyhError(f"got --sink {text}, which is none: {_INSTEAD}")
+    kind, _, device = text.partition(":")
+    if kind in ("speaker", "screen"):
+        return SpeakerSink(device or None, spec, device_ms, note)
+    raise WyhError(f"got --sink {text}, wanted {_WANTED}")
 
 
 class NullSink:
@@ -74,6 +93,49 @@ class NullSink:
 
     def close(self, *, keep: bool) -> None:
         """Nothing to end."""
+
+
+class SpeakerSink:
+    """A loudspeaker, by its own clock."""
+
+    def __init__(
+        self, device: str | None, spec: StreamSpec, device_ms: float, note: Callable[[str], None]
+    ):
+        """Open a device by number or part of its name, or the system's own choice."""
+        from wyh.media.speaker import open_speaker  # loads the library of the sound card
+
+        self._pull: Callable[[int], np.ndarray] | None = None
+        self._frame = () if spec.audio.channels == 1 else (spec.audio.channels,)
+        self._speaker = open_speaker(
+            self._take,
+            device=device,
+            sample_rate=spec.audio.sample_rate,
+            channels=spec.audio.channels,
+            device_ms=device_ms,
+            note=note,
+        )
+        self.name = self._speaker.name
+        self.latency_secs = self._speaker.latency_secs
+
+    def _take(self, count: int) -> Float32[np.ndarray, "samples ..."]:
+        if self._pull is None:
+            return np.zeros((count, *self._frame), np.float32)
+        return self._pull(count)
+
+    def start(self, pull: Callable[[int], Float32[np.ndarray, "samples ..."]]) -> None:
+        """Begin to play."""
+        self._pull = pull
+        self._speaker.start()
+
+    def write(self, block: Float32[np.ndarray, "samples ..."]) -> None:
+        """It has pulled it already."""
+
+    def show(self, pixels: UInt8[np.ndarray, "height width channel"], ticks: int) -> None:
+        """No pictures."""
+
+    def close(self, *, keep: bool) -> None:
+        """Let the device go."""
+        self._speaker.close()
 
 
 class StdoutSink:
@@ -132,13 +194,12 @@ class MovieSink:
 
     def __init__(self, path: str, spec: StreamSpec):
         video = spec.video
-        scale = max(1, round(_MOVIE_PIXELS / max(video.height, video.width)))
         self._movie = MovieWriter(
             _with_parents(path),
             sample_rate=spec.audio.sample_rate,
             channels=spec.audio.channels,
             video=video,
-            scale_to=(video.height * scale, video.width * scale),
+            scale_to=enlarged(video),
         )
         self._skip = spec.latency_samples
         self._frames = 0

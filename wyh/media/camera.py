@@ -16,15 +16,18 @@ import numpy as np
 from jaxtyping import UInt8
 
 from wyh.errors import WyhError
+from wyh.media import cameras
+from wyh.media.cameras import Inputs
 from wyh.media.pictures import PictureStream
-from wyh.media.sources import Source
+from wyh.media.sources import Source, found_again
 from wyh.media.stdin import feed_stdin
 from wyh.specs import VideoSpec
 
 TOLERANCE_SECS = 0.002  # a picture may be this late and still be on time: containers round
-STALE_SECS = 2.0  # an address that sends nothing for so long is opened again
-FIRST_SECS = 10.0  # how long it may take to send the first picture
+STALE_SECS = 2.0  # a live source that sends nothing for so long is opened again
+FIRST_SECS = 10.0  # how long it may take to send its first picture, each time
 BACK_OFF_SECS = (0.25, 4.0)  # first and longest pause before opening it again
+ABSENT_SECS = 1.0  # longest pause where it is just not there, so that it is soon back
 _AHEAD_FRAMES, _AHEAD_BYTES = 32, 1 << 26
 
 
@@ -59,7 +62,8 @@ class FrameSource:
         self._news = threading.Condition()
         self._shots: deque[Shot] = deque()
         self._held: Shot | None = None
-        self._count, self._length = 0, 0.0
+        self._count = self._opened_at = 0
+        self._length = 0.0
         self._ended = self._silent = False
         self._stop = threading.Event()
         self._stream: PictureStream | None = None
@@ -124,11 +128,11 @@ class FrameSource:
         self.close()
 
     def _run(self) -> None:
-        pause, longest = BACK_OFF_SECS
+        pause = BACK_OFF_SECS[0]
         try:
             while True:
                 before = self._count
-                gone = self._take_all()
+                gone = self._take_again() if before and not self._paced else self._take_any()
                 again = self._source.loop if self._paced else self._source.restarts
                 nothing = self._count == (before if self._paced else 0)
                 if self._stop.is_set() or nothing or not again:
@@ -139,23 +143,45 @@ class FrameSource:
                 if self._count > before:
                     pause = BACK_OFF_SECS[0]
                     self._note(f"{self._source.name} is gone, trying again")
-                self._stop.wait(pause)
-                pause = min(2 * pause, longest)
+                absent = gone is not None and cameras.is_absent(gone)
+                self._stop.wait(min(pause, ABSENT_SECS) if absent else pause)
+                pause = min(2 * pause, BACK_OFF_SECS[1])
         finally:
             with self._news:
                 self._ended = True
                 self._news.notify_all()
 
-    def _take_all(self) -> WyhError | None:
+    def _take_again(self) -> WyhError | None:
+        """As `_take_any`, of a source that was gone."""
+        source = found_again(self._source)
+        if source is None:
+            return WyhError(f"{self._source.name}: no such device")
+        self._source = source
+        return self._take_any()
+
+    def _take_any(self) -> WyhError | None:
+        """Take all pictures, in the first way to open the source that gives some."""
+        before, refused = self._count, None
+        for inputs in (self._source.inputs, *self._source.others):
+            gone = self._take_all(inputs)
+            if self._count > before or self._stop.is_set():
+                return gone
+            refused = refused or gone
+            if gone and (cameras.is_absent(gone) or self._silent):
+                break
+        return cameras.explained(refused) if refused and self._source.camera else refused
+
+    def _take_all(self, inputs: Inputs) -> WyhError | None:
         """Take all pictures of one ffmpeg; what went wrong."""
         source, first, offset = self._source, None, self._length
         last, spacing = 0.0, float(1 / self._spec.frame_rate)
+        self._silent = False
         feed = (lambda pipe: feed_stdin(pipe, source.frame_bytes)) if source.stdin else None
         try:
-            with PictureStream(source.name, source.inputs, self._spec, feed) as self._stream:
+            with PictureStream(source.name, inputs, self._spec, feed) as self._stream:
                 if self._stop.is_set():
                     return None
-                self._last_news = time.perf_counter()
+                self._last_news, self._opened_at = time.perf_counter(), self._count
                 for picture in self._stream:
                     taken = self._last_news = time.perf_counter()
                     if self._paced is None:
@@ -189,11 +215,13 @@ class FrameSource:
             self._news.notify_all()
 
     def _watch(self) -> None:
-        """Stop an ffmpeg whose address has fallen silent; `_run` opens it again."""
+        """Stop an ffmpeg whose source has fallen silent; `_run` opens it again."""
         while not self._stop.wait(0.1):
             if self._ended or self._paced:
                 return
-            stream, limit = self._stream, STALE_SECS if self._count else FIRST_SECS
+            # What is opened again may be as slow to begin as it was the first time.
+            limit = STALE_SECS if self._count > self._opened_at else FIRST_SECS
+            stream = self._stream
             if stream is not None and time.perf_counter() - self._last_news > limit:
                 self._last_news = time.perf_counter()
                 self._silent = True

@@ -1,6 +1,5 @@
 """Writes sound files and movies piece by piece, each appearing under its name only when whole."""
 
-import os
 import re
 import subprocess
 from pathlib import Path
@@ -11,7 +10,7 @@ import soundfile
 from jaxtyping import Float32, UInt8
 
 from wyh.errors import WyhError
-from wyh.media import ffmpeg
+from wyh.media import ffmpeg, muxing
 from wyh.media.decode import probe
 from wyh.media.feed import Feed
 from wyh.media.start import picture_start_secs
@@ -24,14 +23,6 @@ _SLACK_SECS = 1.0  # how far ffmpeg may want the sound to be ahead of the pictur
 _WAV_BYTES = 2**32 - 4096
 _Bits = Literal[16, 24, "float"]
 _WAV_CODING = {16: ("PCM_16", 2), 24: ("PCM_24", 3), "float": ("FLOAT", 4)}
-_MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
-# mp4 and mov say exactly how much padding AAC put in front. FLAC, in mkv, has none.
-_AAC = ["-c:a", "aac", "-b:a", "192k", "-movflags", "+faststart"]
-_FLAC = ["-c:a", "flac", "-sample_fmt", "s32", "-bits_per_raw_sample", "24"]
-_X264 = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-pix_fmt", "yuv420p"]
-_EVEN = "pad=ceil(iw/2)*2:ceil(ih/2)*2"
-# So that every player turns the colours back into the same RGB.
-_COLOURS = ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"]
 
 
 class WavWriter:
@@ -127,7 +118,7 @@ class MovieWriter:
         start_secs: float | None = None,
         video: VideoSpec | None = None,
         scale_to: tuple[int, int] | None = None,
-        scaling: Literal["nearest", "bicubic"] = "nearest",
+        scaling: muxing.Scaling = "nearest",
     ):
         """Begin a file.
 
@@ -147,21 +138,27 @@ class MovieWriter:
         """
         if (copy_from is None) == (video is None):
             raise ValueError("give either copy_from or video")
-        self._muxer = _MUXERS.get(Path(path).suffix.lower(), "")
-        if not self._muxer:
-            raise WyhError(f"{ffmpeg.shown(path)}: wanted a name ending in .mp4, .mov or .mkv")
-        self._rate, self._channels, self._video = sample_rate, channels, video
+        self._muxer = muxing.muxer_of(path)
+        self._rate, self._video = sample_rate, video
         self._samples = self._frames = 0
         self.copied = False
         self._whole = WholeFile(path)
         self._feeds: list[Feed] = []
         self._process: ffmpeg.Process | None = None
         try:
+            sound = muxing.sound_input(sample_rate, channels)
+            output = muxing.sound_coding(self._muxer)
+            output += [] if self._muxer == "matroska" else ["-movflags", "+faststart"]
+            output += ["-f", self._muxer, "-y", ffmpeg.as_argument(self._whole.temporary)]
             if video is None:
                 pictures, coding = self._from_file(str(copy_from), start_secs)
-                self._start(pictures, coding)
+                arguments = [*pictures, *sound, *muxing.BOTH, *coding, *output]
+                self._process = ffmpeg.Process(arguments, stdin=subprocess.PIPE)
+                self._feeds = [Feed(self._process.stdin)]
             else:
-                self._start_with_pipe(video, scale_to, scaling)
+                self._process, *self._feeds = muxing.start_raw(
+                    video, sound, output, size=scale_to, scaling=scaling
+                )
         except BaseException:
             self._abort()
             raise
@@ -180,43 +177,11 @@ class MovieWriter:
         )
         # Raw pictures would be taken, and then read back wrongly from .mov.
         self.copied = status == 0 and codec != "rawvideo" and not _TIMELESS.search(told)
-        anew = ["-fps_mode", "passthrough", "-enc_time_base:v", "demux", "-vf", _EVEN, *_X264]
+        anew = ["-fps_mode", "passthrough", "-enc_time_base:v", "demux"]
+        anew += ["-vf", muxing.EVEN, *muxing.X264]
         # The file's clock is shifted so that its first picture is at 0, as the sound's start is.
         shifted = ["-copyts", "-itsoffset", f"{-start_secs:.6f}", "-i", ffmpeg.as_argument(source)]
         return shifted, ["-c:v", "copy"] if self.copied else anew
-
-    def _start_with_pipe(
-        self, video: VideoSpec, scale_to: tuple[int, int] | None, scaling: str
-    ) -> None:
-        reading, writing = os.pipe()
-        try:
-            height, width = scale_to or (video.height, video.width)
-            flags = {"nearest": "neighbor", "bicubic": "bicubic"}[scaling]
-            scale = f"scale={width}:{height}:flags={flags}+accurate_rnd+full_chroma_int"
-            scale += ":out_color_matrix=bt709:out_range=tv"
-            look = ["-f", "rawvideo", "-pix_fmt", "rgb24" if video.channels == 3 else "gray"]
-            look += ["-video_size", f"{video.width}x{video.height}"]
-            look += ["-framerate", str(video.frame_rate), "-i", f"pipe:{reading}"]
-            coding = ["-vf", f"{scale},format=yuv420p,{_EVEN}", *_X264, *_COLOURS]
-            self._start(look, coding, pass_fds=(reading,))
-        except BaseException:
-            os.close(writing)
-            raise
-        finally:
-            os.close(reading)
-        ffmpeg.widen(writing)
-        self._feeds.append(Feed(open(writing, "wb", buffering=0)))
-
-    def _start(
-        self, pictures: list[str], coding: list[str], pass_fds: tuple[int, ...] = ()
-    ) -> None:
-        layout = "mono" if self._channels == 1 else "stereo"
-        sound = ["-f", "f32le", "-ar", str(self._rate), "-ch_layout", layout, "-i", "pipe:0"]
-        arguments = [*pictures, *sound, "-map", "0:V:0", "-map", "1:a:0", "-map_chapters", "-1"]
-        arguments += [*coding, *(_FLAC if self._muxer == "matroska" else _AAC)]
-        arguments += ["-f", self._muxer, "-y", ffmpeg.as_argument(self._whole.temporary)]
-        self._process = ffmpeg.Process(arguments, stdin=subprocess.PIPE, pass_fds=pass_fds)
-        self._feeds.append(Feed(self._process.stdin))
 
     def write_audio(self, block: Float32[np.ndarray, "samples ..."]) -> None:
         """Append sound in [-1, 1]; what is beyond is clipped."""
@@ -225,7 +190,7 @@ class MovieWriter:
             # The pictures come from a file, so ffmpeg never waits for us to write some.
             feed.wait(lambda: feed.waiting_bytes <= _BOUND_BYTES)
         self._samples += len(block)
-        feed.put(np.clip(block, -1, 1).astype("<f4").tobytes())
+        feed.put(muxing.raw_sound(block))
         self._check()
 
     def write_frames(self, frames: UInt8[np.ndarray, "frames height width channels"]) -> None:

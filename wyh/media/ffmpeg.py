@@ -190,6 +190,11 @@ class Process:
         self._drainer.join()
         return status
 
+    def end(self) -> None:
+        """Ask ffmpeg to write what it has and to end; where one cannot ask so, stop it."""
+        if self._popen.poll() is None:
+            self._popen.terminate()
+
     def kill(self) -> None:
         """Stop ffmpeg at once."""
         if self._popen.poll() is None:

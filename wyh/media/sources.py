@@ -1,19 +1,25 @@
-"""What `--source` may be: a file, an address, standard input. Every kind is named here."""
+"""What `--source` may be: a camera, a screen, a file, an address, standard input.
+
+Every kind is named here, so that all commands take the same ones.
+"""
 
 import os
 import re
 import stat
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wyh.errors import WyhError
-from wyh.media import ffmpeg
+from wyh.media import cameras, ffmpeg
+from wyh.media.cameras import Camera, Inputs
 from wyh.media.probe import probe
 from wyh.specs import as_rate
 
-_LATER = {"mic": "a microphone", "screen": "the screen"}
-_INSTEAD = "give a video file, an address such as http://..., or - for standard input"
+_INSTEAD = (
+    "give a camera such as 0, screen, a video file, an address such as http://..., or - for "
+    "standard input"
+)
 # One decoding thread: more of them hold back a picture each. Flags that promise a low delay lose
 # pictures at the start and mix up B-frames; nothing else waits, for the newest picture is taken.
 _AT_ONCE = ["-threads", "1"]
@@ -29,15 +35,19 @@ class Source:
       inputs: ffmpeg's arguments up to its one input.
       paced: handed out by its own times; else the newest at once. None: by whether it is a film.
       restarts: opened again when it ends or falls silent, unless it is a film.
+      others: inputs to try where ffmpeg gives nothing from `inputs`.
+      camera: where it is one.
       loop: a film begins again at its end.
       stdin: standard input is fed to ffmpeg.
       frame_bytes: with `stdin`, of a raw picture; None for y4m.
     """
 
     name: str
-    inputs: tuple[str, ...]
+    inputs: Inputs
     paced: bool | None
     restarts: bool = False
+    others: tuple[Inputs, ...] = ()
+    camera: Camera | None = None
     loop: bool = False
     stdin: bool = False
     frame_bytes: int | None = None
@@ -54,7 +64,8 @@ def resolve_source(
     """Find out what `--source` means.
 
     Args:
-      text: a path, an address, or `-`.
+      text: a camera's number, `camera:` and a part of its name, `screen` or `screen:` and its
+        number, a device's path, a film's path, an address, or `-`.
       loop: play a film again and again.
       size: of raw rgb24 pictures on standard input, `WIDTHxHEIGHT`.
       frame_rate: of these, in Hz.
@@ -68,26 +79,66 @@ def resolve_source(
     if text == "-":
         return _stdin(size, frame_rate, paced)
     if ffmpeg.is_url(text):
-        patience = ["-rw_timeout", "3000000"] if re.match("https?://", text, re.I) else []
-        inputs = (*_AT_ONCE, *_GLANCE, *patience, "-i", text)
+        inputs = (*_AT_ONCE, *_GLANCE, *_patience(text), "-i", text)
         return Source(text, inputs, paced=None, restarts=True, loop=loop)
-    if text.isdecimal() and not Path(text).exists():
-        raise WyhError(f"got camera {text} as a source, which wyh cannot yet take: {_INSTEAD}")
-    kind = text.partition(":")[0]
-    if kind in _LATER and not Path(text).exists():
-        raise WyhError(f"got {_LATER[kind]} as a source, which wyh cannot yet take: {_INSTEAD}")
+    if not Path(text).exists() and (live := _by_name(text)):
+        return live
     try:
         mode = os.stat(text).st_mode
     except OSError:
         mode = 0  # `probe` tells
     if stat.S_ISCHR(mode):
-        raise WyhError(f"got the device {text} as a source, which wyh cannot yet take: {_INSTEAD}")
+        return _camera(cameras.camera_at(text))
     if stat.S_ISFIFO(mode):
         return Source(text, (*_AT_ONCE, "-i", ffmpeg.as_argument(text)), paced=False)
     if not probe(text).has_video:
         raise WyhError(f"{ffmpeg.shown(text)} has no picture, wanted a video")
     inputs = ("-copyts", "-i", ffmpeg.as_argument(text))
     return Source(ffmpeg.shown(text), inputs, paced=True, loop=loop)
+
+
+def found_again(source: Source) -> Source | None:
+    """A source that was gone, as it can be opened now; None for a camera that is still gone."""
+    if source.camera is None:
+        return source
+    camera = cameras.where_now(source.camera)
+    if camera is None or camera == source.camera:
+        return camera and source
+    inputs, *others = cameras.camera_inputs(camera)
+    return replace(source, inputs=inputs, others=tuple(others), camera=camera)
+
+
+def _by_name(text: str) -> Source | None:
+    """A source that is neither a file nor an address."""
+    if node := re.fullmatch(r"/dev/video(\d+)", text):
+        text = node[1]  # to be told of those that are there
+    kind, _, which = text.partition(":")
+    if text.isdecimal() or kind == "camera":
+        return _camera(cameras.find_camera(text if text.isdecimal() else which))
+    if kind == "screen":
+        name, inputs = cameras.screen_inputs(which)
+        return Source(name, inputs, paced=False, restarts=True)
+    if kind == "mic":
+        raise WyhError(f"got {text} as a source, which gives sound, not pictures: {_INSTEAD}")
+    return None
+
+
+def _camera(camera: Camera) -> Source:
+    inputs, *others = cameras.camera_inputs(camera)
+    return Source(
+        camera.shown, inputs, paced=False, restarts=True, others=tuple(others), camera=camera
+    )
+
+
+def _patience(url: str) -> tuple[str, ...]:
+    """How ffmpeg is told to give an address up that has been silent for 3 s."""
+    scheme = url.partition(":")[0].casefold()
+    if scheme in ("http", "https"):
+        return ("-rw_timeout", "3000000")
+    if scheme in ("rtsp", "rtsps"):
+        # By UDP, its first choice, pictures are torn where the network is wireless.
+        return ("-timeout", "3000000", "-rtsp_flags", "prefer_tcp")
+    return ()
 
 
 def _stdin(size: str | None, frame_rate: str | None, paced: bool) -> Source:

@@ -17,7 +17,7 @@ import tyro
 from wyh.cli import run as run_command
 from wyh.errors import WyhError
 from wyh.report.findings import Findings, report_json
-from wyh.runs import Run, cannot_write, choose_run, replace_file
+from wyh.runs import BUNDLED, RUNS, Run, cannot_write, choose_run, replace_file
 from wyh.transducers.compile import use_compilation_cache
 
 
@@ -37,7 +37,9 @@ def main(config: Config) -> None:
     if note:
         print(note.replace("playing", "reporting on"), file=sys.stderr)
     use_compilation_cache()
-    out = config.out or run.directory / "report"
+    # What comes with the package is not ours to write into.
+    home = RUNS / BUNDLED.name if run.directory == BUNDLED else run.directory
+    out = config.out or home / "report"
     try:
         out.mkdir(parents=True, exist_ok=True)  # before any work
     except OSError as error:

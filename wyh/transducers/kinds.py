@@ -9,6 +9,7 @@ from wyh.models.listener import ListenerConfig
 from wyh.plain import from_plain
 from wyh.runs import Run, load_variables
 from wyh.transducers.autoencoder import SonifierConfig
+from wyh.transducers.insight import Insight, insight
 from wyh.transducers.listener import Listener
 from wyh.transducers.protocol import Transducer
 
@@ -75,6 +76,14 @@ def transducer_of(run: Run, stereo: bool = False) -> Transducer:
                 f"{run.directory} is of the kind {run.kind!r}, which this version does not know: "
                 f"update wyh, or name its code with --transducer"
             )
+
+
+def insight_of(player: Player) -> Insight | None:
+    """What shows the picture that is still in the sound of a run; None where nothing can."""
+    if player.run.kind != "autoencoder" or player.transducer.spec.direction != "see-hear":
+        return None
+    sound = from_plain(SonifierConfig, player.run.config.get("sound"))
+    return insight(sound, player.transducer.spec.video)
 
 
 def listener_of(player: Player) -> Listener:

@@ -1,0 +1,85 @@
+"""The options of `wyh live`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from wyh.errors import WyhError, check_range
+
+SAFE_MS = (70.0, 40.0)  # kept ahead by us, and by the device
+PERFORMANCE_MS = (25.0, 10.0)
+
+
+@dataclass(frozen=True)
+class Config:
+    """Play a model live: each picture becomes sound as it comes. Ctrl-C ends it."""
+
+    source: str | None = None
+    """A camera's number, /dev/..., camera:NAME; screen; a video file; an address such as
+    http://...; - for y4m on standard input. Camera 0 unless given; with
+    --sink web page, which is the guest's own camera."""
+    sink: str = "speaker"
+    """speaker, or with a window: screen (either :N or :NAME); web; null; a .wav, .mp4 or .mkv; or
+    - for mono f32le on standard output."""
+    run: Path | None = None  # the run to play; the newest under runs/ unless given
+    scene: tuple[Path, ...] = ()  # more runs, to fade to with the knob scene
+    checkpoint: str = "best"  # best, latest, or a step's number
+    follow: bool = False  # play a run while it is trained, always with its newest variables
+    duration: float | None = None  # seconds after which to end; with the source unless given
+    loop: bool = False  # a film begins again at its end
+    record: Path | None = None  # an .mp4 or .mkv for picture and sound, while it plays
+    json: bool = False  # print the summary as one JSON object
+    size: str | None = None  # WIDTHxHEIGHT, where standard input is raw rgb24
+    frame_rate: str | None = None  # Hz, where standard input is raw rgb24
+    paced: bool = True  # standard input is played by its frame rate; no-paced: as it comes
+    performance: bool = False  # as quick as possible: for a machine with nothing else to do
+    buffer_ms: float | None = None  # of sound kept ahead of the sink, 10 to 2,000; 70 or 25
+    device_ms: float | None = None  # of sound that a speaker keeps, 5 to 500; 40 or 10
+    stereo: bool = False  # two channels, on standard output interleaved, left first
+    set: tuple[str, ...] = ()  # knobs as name=value, such as phase=random gain_db=-6
+    seed: int = 0  # of the sound's random phases
+    full_screen: bool = False  # of the window
+    host: str = "127.0.0.1"  # whom --sink web serves: 0.0.0.0 for all of the network, with TLS
+    port: int = 8765  # of --sink web
+    browser: bool = True  # open the page of --sink web
+    osc: int | None = None  # a port for OSC: /wyh/param/NAME value turns a knob
+    osc_to: str | None = None  # HOST:PORT that is sent /wyh/code and /wyh/level
+    midi: str | None = None  # a MIDI input, by part of its name; "" for the first
+    midi_map: Path | None = None  # a file for which control turns what
+    learn: str | None = None  # a knob: the next MIDI control that moves will turn it
+    log: Path | None = None  # a file for what was played when, so that it can be replayed
+    transducer: str | None = None  # module:function, for a kind of your own
+
+    @property
+    def ring_ms(self) -> float:
+        """Sound kept ahead of the sink."""
+        preset = PERFORMANCE_MS if self.performance else SAFE_MS
+        return preset[0] if self.buffer_ms is None else self.buffer_ms
+
+    @property
+    def device_latency_ms(self) -> float:
+        """What a speaker is asked to keep."""
+        preset = PERFORMANCE_MS if self.performance else SAFE_MS
+        return preset[1] if self.device_ms is None else self.device_ms
+
+
+def check(config: Config) -> None:
+    """Refuse what cannot be played, before anything is opened.
+
+    Raises:
+      WyhError: a value out of range, or options that contradict each other.
+    """
+    if config.duration is not None and not 0 < config.duration <= 1e7:
+        raise WyhError(f"got --duration {config.duration:g}, wanted a number of seconds above 0")
+    check_range("--buffer-ms", config.ring_ms, 10, 2000)
+    check_range("--device-ms", config.device_latency_ms, 5, 500)
+    here, there = Path(config.source or ""), Path(config.sink)
+    if config.source and here.exists() and there.exists() and here.samefile(there):
+        raise WyhError(f"{there} is the source itself: choose another --sink")
+    if config.record and config.record.suffix.lower() not in (".mp4", ".mkv"):
+        raise WyhError(f"got --record {config.record}, wanted a name in .mp4 or .mkv")
+    if config.log and (config.follow or config.scene):
+        raise WyhError("got --log with --follow or --scene: only one model can be replayed")
+    if config.source == "page" and config.sink != "web":
+        raise WyhError(f"got --source page with --sink {config.sink}: only --sink web has a page")
+    if config.learn and config.midi is None:
+        raise WyhError("got --learn without --midi: name the input to learn from")

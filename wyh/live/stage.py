@@ -1,0 +1,193 @@
+"""Everything that takes part in a live stream, opened in order and closed again."""
+
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from wyh.errors import WyhError
+from wyh.knobs import Knobs
+from wyh.live.config import Config
+from wyh.live.follow import Follower, wait_for_variables
+from wyh.live.log import LogWriter
+from wyh.live.loop import Live
+from wyh.live.panel import Panel
+from wyh.live.recorder import Recorder
+from wyh.live.scenes import Scene
+from wyh.live.sinks import Sink, open_sink
+from wyh.live.surfaces import Surfaces
+from wyh.live.watch import Notes, Watcher
+from wyh.media.camera import FrameSource
+from wyh.runs import Run, load_run
+from wyh.transducers.compile import compile_sonifier, use_compilation_cache
+from wyh.transducers.insight import Insight
+from wyh.transducers.kinds import Player, insight_of, load_player
+
+
+@dataclass(frozen=True)
+class Performance:
+    """What was played.
+
+    Attributes:
+      live: the stream, for its figures.
+      failure: why the source ended too early, or None.
+    """
+
+    live: Live
+    failure: WyhError | None
+
+
+def load_scenes(config: Config, run: Run, knobs: Knobs, note: Callable[[str], None]) -> list[Scene]:
+    """The runs to play, loaded and compiled.
+
+    Raises:
+      WyhError: one cannot be played, or not from pictures.
+    """
+    use_compilation_cache()
+    if config.follow:
+        wait_for_variables(run, note)
+    scenes = []
+    for number, each in enumerate([run, *map(load_run, config.scene)]):
+        checkpoint = "latest" if config.follow and number == 0 else config.checkpoint
+        player = load_player(each, checkpoint, config.transducer, stereo=config.stereo)
+        if player.transducer.spec.direction != "see-hear":
+            raise WyhError(
+                f"{each.directory} makes pictures from sound, and {config.source} gives pictures: "
+                f"choose a run that makes sound"
+            )
+        # Another seed for each: fading between two of the same noise would not keep the level.
+        compiled = compile_sonifier(
+            player.transducer, player.variables, knobs, seed=config.seed + number
+        )
+        scenes.append(Scene(player, compiled))
+    return scenes
+
+
+def insights_of(config: Config, players: list[Player]) -> list[Insight | None]:
+    """What shows the picture that is still in the sound; nothing for code of the user's own."""
+    return [None if config.transducer else insight_of(player) for player in players]
+
+
+def perform(
+    config: Config,
+    run: Run,
+    knobs: Knobs,
+    frames: FrameSource,
+    notes: Notes,
+    on_ready: Callable[[Live], None],
+) -> Performance:
+    """Play until the source, the duration or the player ends it.
+
+    Args:
+      config: of the command.
+      run: the first scene.
+      knobs: to begin with.
+      frames: the source; it is running already.
+      notes: are told what happens.
+      on_ready: is given the stream before it plays, to be able to stop it.
+
+    Raises:
+      WyhError: something cannot be opened, or a file cannot be written.
+    """
+    with ExitStack() as stack:
+        scenes = load_scenes(config, run, knobs, notes)
+        spec = scenes[0].player.transducer.spec
+        panel = Panel(knobs, len(scenes))
+        sink = open_sink(config.sink, spec, device_ms=config.device_latency_ms, note=notes)
+        stack.push(partial(_close, sink))
+        log = stack.enter_context(LogWriter(config.log)) if config.log else None
+        live = Live(
+            scenes,
+            panel,
+            buffer_secs=config.ring_ms / 1000,
+            duration_secs=config.duration,
+            note=notes,
+            log=log,
+        )
+        recorder = Recorder(
+            config.record or Path("take.mp4"), spec, notes, lambda: panel.turn("record", "off")
+        )
+        stack.push(partial(_close, recorder))
+        panel.watch(partial(_record, recorder))
+        if config.follow:
+            stack.enter_context(Follower(scenes[0], notes))
+        insights = insights_of(config, [scene.player for scene in scenes])
+        watcher = Watcher(live, panel, insights, notes)
+        surfaces = stack.enter_context(Surfaces(config, panel, live, watcher, notes, len(scenes)))
+        live.warm_up()
+        if config.record:
+            panel.turn("record", "on")
+        frames.wait_first()
+        on_ready(live)
+        notes(_playing(config, run, live, sink))
+        try:
+            live.play(frames, sink, [recorder], surfaces.refresh)
+        except BrokenPipeError:
+            pass  # whoever listened to standard output has gone: that is an end like any other
+    return Performance(live, frames.failure)
+
+
+def serve_page(
+    config: Config,
+    run: Run,
+    knobs: Knobs,
+    source: Callable[[], FrameSource] | None,
+    note: Callable[[str], None],
+    stop: threading.Event,
+    on_ready: Callable[[], None],
+) -> dict[str, Any]:
+    """Serve the live page until stopped; the summary of all its guests.
+
+    Args:
+      config: of the command.
+      run: that all play.
+      knobs: to begin with.
+      source: opens the source that all see; None for the guests' own cameras.
+      note: is told what happens.
+      stop: ends it.
+      on_ready: is called when `stop` is all that is needed to end it.
+
+    Raises:
+      WyhError: the run, the source or the port cannot be used.
+    """
+    if config.scene or config.record or config.follow:
+        raise WyhError("got --sink web with --scene, --record or --follow: it has none of them yet")
+    from wyh.live.page import serve  # the web is loaded by those alone who play there
+
+    (scene,) = load_scenes(config, run, knobs, note)
+    on_ready()
+    return serve(
+        scene.player,
+        scene.compiled,
+        knobs,
+        host=config.host,
+        port=config.port,
+        seed=config.seed,
+        source=source,
+        insight=insights_of(config, [scene.player])[0],
+        duration_secs=config.duration,
+        note=note,
+        log_dir=config.log,
+        open_browser=config.browser,
+        stop=stop,
+    )
+
+
+def _playing(config: Config, run: Run, live: Live, sink: Sink) -> str:
+    into = getattr(sink, "name", config.sink)
+    return (
+        f"playing {config.source} into {into} with {run.directory}; declared latency "
+        f"{1000 * live.spec.latency_secs:.0f} ms, buffer {config.ring_ms:.0f} ms; Ctrl-C ends"
+    )
+
+
+def _record(recorder: Recorder, name: str, value: float) -> None:
+    if name == "record" and bool(value) != recorder.recording:
+        (recorder.begin if value else recorder.end)()
+
+
+def _close(sink: Any, kind: object, error: object, trace: object) -> None:
+    sink.close(keep=kind is None)
