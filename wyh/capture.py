@@ -13,7 +13,8 @@ import signal
 import sys
 import threading
 import time
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,13 +52,25 @@ def main(config: Config) -> None:
     """Collect, then print the files."""
     _check(config)
     stop = threading.Event()
+    with _on_signals(stop.set):
+        if _is_microphone(config.source):
+            _sounds(config, stop)
+        else:
+            _footage(config, stop)
+
+
+@contextmanager
+def _on_signals(end: Callable[[], None]) -> Iterator[None]:
+    """Within, Ctrl-C and SIGTERM call `end`."""
+    before = {}
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stop.set())
-    if _is_microphone(config.source):
-        _sounds(config, stop)
-    else:
-        _footage(config, stop)
+            before[number] = signal.signal(number, lambda *_: end())
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _check(config: Config) -> None:

@@ -272,6 +272,9 @@ class Device(Kept):
         super().__init__()
         self.heard, self._stop = [], threading.Event()
 
+    def settle(self):
+        pass
+
     def start(self, pull):
         def run():
             begin, taken = time.perf_counter(), 0

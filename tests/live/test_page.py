@@ -426,7 +426,8 @@ def test_a_source_of_the_server_is_shown_and_heard(serve, player, compiled, film
         for tick in range(3):
             say_frame(client, tick, None)
             data = client.recv(PATIENCE)
-            flags, bands = HEAD.unpack_from(data)[1:3]
+            flags, bands, _, waited = HEAD.unpack_from(data)[1:]
+            assert waited > 0 or tick > 0  # only a new picture tells how long it was there
             assert flags & messages.HAS_PICTURE
             at = HEAD.size + 4 * bands + (768 if flags & messages.HAS_KNOWN else 0)
             shown[tick] = np.frombuffer(data, np.uint8, offset=at).reshape(16, 16, 3)

@@ -2,6 +2,7 @@ import os
 import threading
 import time
 from contextlib import closing
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from wyh.media.footage import Heard, record
 from wyh.media.microphone import Microphone
 from wyh.media.probe import probe
 from wyh.media.sources import Source, resolve_source
+from wyh.specs import VideoSpec
 
 RATE = 48000
 
@@ -81,8 +83,8 @@ def test_colours_stay(tmp_path, stop):
         look = ("-f", "lavfi", "-i", f"color={colour}:size=64x48:rate=25,format=rgb24")
         out = tmp_path / f"{colour}.mp4"
         record(Source(colour, look, False), out, 0.2, stop)
-        _, pixels = clips.read_video(out)
-        np.testing.assert_allclose(pixels.mean((0, 1, 2)), np.mean(rgb), atol=3)
+        _, pixels = clips.read_video(out, VideoSpec(Fraction(25), 8, 8, 3, "stretch"))
+        np.testing.assert_allclose(pixels.mean((0, 1, 2)), rgb, atol=3)
 
 
 def test_pictures_of_odd_size_gain_a_row_and_a_column(tmp_path, stop):
@@ -110,7 +112,7 @@ def test_flash_and_click_come_together(tmp_path, stop):
         told = record(source, out, 4.0, stop, heard=Heard(Ear(), RATE, 1))
     assert told.trouble is None and told.secs == pytest.approx(4.0, abs=0.1)
     times, pixels = clips.read_video(out)
-    assert len(times) == told.pictures
+    assert abs(len(times) - told.pictures) <= 1
     sound = clips.read_audio(out, times[0], RATE)
     assert len(sound) / RATE == pytest.approx(4.0, abs=0.2)
     light = pixels.mean((1, 2, 3)) > 100
@@ -161,7 +163,7 @@ def test_a_file_can_be_played_while_it_is_written(tmp_path, stop, suffix):
     out = tmp_path / f"out.{suffix}"
     work = threading.Thread(target=record, args=(webcam(made_up(60)), out, 60, stop))
     work.start()
-    wait_for(lambda: out.exists() and out.stat().st_size > 20_000)
+    wait_for(lambda: out.exists() and out.stat().st_size > 5_000)
     copy = tmp_path / f"copy.{suffix}"
     copy.write_bytes(out.read_bytes())
     stop.set()
@@ -198,7 +200,7 @@ def test_a_camera_chooses_where_it_refuses_what_is_asked(tmp_path, stop):
     refuses = ("-f", "lavfi", "-i", "nothing_of_that_name")
     source = webcam(refuses, made_up(60))
     assert record(source, tmp_path / "out.mp4", 0.2, stop).pictures == 5
-    with pytest.raises(WyhError, match="camera 0: not one picture .*nothing_of_that_name"):
+    with pytest.raises(WyhError, match=r"camera 0: not one picture .*nothing_of_that_name"):
         record(webcam(refuses, refuses), tmp_path / "none.mp4", 0.2, stop)
     assert not (tmp_path / "none.mp4").exists()
 

@@ -130,6 +130,7 @@ def test_a_microphone_that_goes_is_silent_and_opened_again(open_one, library):
         library.streams[0].unplugged.set()
         wait_for(lambda: not microphone.read().any())
         wait_for(lambda: microphone.read().all())
+        wait_for(lambda: len(microphone.notes) > 1)
     assert microphone.notes == [
         "Desk Mic is gone: no sound until it is back; opening it again",
         "Desk Mic (sounddevice) is there: the sound is on",

@@ -45,7 +45,7 @@ def main(config: Config) -> None:
         summary, failure = _play(config)
     except KeyboardInterrupt:
         pass  # before there was anything to play
-    print(json.dumps(summary) if config.json else as_text(summary), file=told, flush=True)
+    print(json.dumps(summary) if config.json else _for_people(summary), file=told, flush=True)
     if failure is not None:
         raise failure
 
@@ -54,22 +54,28 @@ def _play(config: Config) -> tuple[dict[str, Any], WyhError | None]:
     """Play; the summary, and why the source ended too early, if it did."""
     sys.setswitchinterval(_SWITCH_SECS)
     check(config)
-    if config.source is None:
-        config = replace(config, source="page" if config.sink == "web" else "0")
-    assert config.source is not None
     turned = knobs.parse(config.set)
     run, said = choose_run(config.run)
     if said:
         _note(said)
-    if config.source == "page":
+    if config.sink == "web" and config.source in (None, "page"):
         return _serve(config, run, turned, None)
-    source = resolve_source(
-        config.source,
-        loop=config.loop,
-        size=config.size,
-        frame_rate=config.frame_rate,
-        paced=config.paced,
-    )
+    flasher = None
+    if config.measure:
+        from wyh.live.flasher import Flasher
+
+        flasher = Flasher()
+    if flasher is not None and config.source is None:
+        source = flasher.source()
+    else:
+        source = resolve_source(
+            config.source or "0",
+            loop=config.loop,
+            size=config.size,
+            frame_rate=config.frame_rate,
+            paced=config.paced,
+        )
+    config = replace(config, source=source.name)
     if run.stream is None or run.stream.direction != "see-hear":
         raise WyhError(
             f"{run.directory} does not make sound from pictures, and {config.source} gives "
@@ -79,7 +85,7 @@ def _play(config: Config) -> tuple[dict[str, Any], WyhError | None]:
     if config.sink == "web":
         return _serve(config, run, turned, opened)
     with opened() as frames:  # while JAX is imported and the model compiled
-        return _perform(config, run, turned, frames)
+        return _perform(config, run, turned, frames, flasher)
 
 
 def _serve(
@@ -95,7 +101,7 @@ def _serve(
 
 
 def _perform(
-    config: Config, run: Run, turned: knobs.Knobs, frames: FrameSource
+    config: Config, run: Run, turned: knobs.Knobs, frames: FrameSource, flasher: Any
 ) -> tuple[dict[str, Any], WyhError | None]:
     from wyh.live.stage import perform
     from wyh.live.watch import Notes
@@ -106,6 +112,7 @@ def _perform(
         turned,
         frames,
         Notes(_note),
+        flasher,
         on_ready=lambda live: _on_signals(lambda *_: live.stop()),
     )
     live = played.live
@@ -116,7 +123,17 @@ def _perform(
         underruns=live.ring.underruns,
         first_sound_secs=None if first is None else first - _IMPORTED + _import_secs(),
     )
+    if played.delays_ms is not None:
+        summary["flash_to_sound_ms"] = played.delays_ms
     return summary, played.failure
+
+
+def _for_people(summary: dict[str, Any]) -> str:
+    if "flash_to_sound_ms" not in summary:
+        return as_text(summary)
+    from wyh.live.measure import as_line
+
+    return as_text(summary, [as_line(summary["flash_to_sound_ms"])])
 
 
 def _import_secs() -> float:

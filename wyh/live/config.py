@@ -6,7 +6,7 @@ from pathlib import Path
 from wyh.errors import WyhError, check_range
 
 SAFE_MS = (70.0, 40.0)  # kept ahead by us, and by the device
-PERFORMANCE_MS = (25.0, 10.0)
+PERFORMANCE_MS = (15.0, 10.0)
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,16 @@ class Config:
     duration: float | None = None  # seconds after which to end; with the source unless given
     loop: bool = False  # a film begins again at its end
     record: Path | None = None  # an .mp4 or .mkv for picture and sound, while it plays
+    measure: bool = False
+    """Measure how long a picture takes to be heard, with flashes: from a pipe, or with --sink
+    screen from the window, which a camera must see."""
+    listen: str | None = None  # with --measure, what hears it: mic, mic:NAME, mic:loopback
     json: bool = False  # print the summary as one JSON object
     size: str | None = None  # WIDTHxHEIGHT, where standard input is raw rgb24
     frame_rate: str | None = None  # Hz, where standard input is raw rgb24
     paced: bool = True  # standard input is played by its frame rate; no-paced: as it comes
     performance: bool = False  # as quick as possible: for a machine with nothing else to do
-    buffer_ms: float | None = None  # of sound kept ahead of the sink, 10 to 2,000; 70 or 25
+    buffer_ms: float | None = None  # of sound kept ahead of the sink, 10 to 2,000; 70 or 15
     device_ms: float | None = None  # of sound that a speaker keeps, 5 to 500; 40 or 10
     stereo: bool = False  # two channels, on standard output interleaved, left first
     set: tuple[str, ...] = ()  # knobs as name=value, such as phase=random gain_db=-6
@@ -81,5 +85,9 @@ def check(config: Config) -> None:
         raise WyhError("got --log with --follow or --scene: only one model can be replayed")
     if config.source == "page" and config.sink != "web":
         raise WyhError(f"got --source page with --sink {config.sink}: only --sink web has a page")
+    if config.measure and (config.sink == "web" or config.duration or config.record):
+        raise WyhError("got --measure with --sink web, --duration or --record: leave these out")
+    if config.listen and not config.measure:
+        raise WyhError("got --listen without --measure: add it, or leave --listen out")
     if config.learn and config.midi is None:
         raise WyhError("got --learn without --midi: name the input to learn from")

@@ -1,7 +1,9 @@
 """What gives way when the machine cannot keep up: pictures, never the sound."""
 
+import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 CALM_SECS = 5.0  # without a picture left out, the machine keeps up again
 
@@ -27,3 +29,21 @@ class Governor:
         if self._left_out and time.perf_counter() - self._last > CALM_SECS:
             self._note(f"keeping up again; pictures left out: {self._left_out}")
             self._left_out = 0
+
+
+@contextmanager
+def unhindered() -> Iterator[None]:
+    """Play without pauses of the garbage collector.
+
+    Its rounds through all that JAX has loaded take 100 ms and more: longer than the sound that is
+    kept ahead. Until the end it looks at young objects alone; a stream makes few that grow old.
+    """
+    young, middle, old = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(young, middle, 1_000_000)
+    try:
+        yield
+    finally:
+        gc.set_threshold(young, middle, old)
+        gc.unfreeze()

@@ -21,7 +21,7 @@ import numpy as np
 
 from wyh.live.clock import Clock
 from wyh.live.controls import Controls, Known
-from wyh.live.governor import Governor
+from wyh.live.governor import Governor, unhindered
 from wyh.live.log import Emitted, Event, Observed, Turns
 from wyh.live.meter import Meter
 from wyh.live.output import DeviceOutput, Mark, Output
@@ -66,7 +66,7 @@ class Live:
         Args:
           scenes: one run or several.
           panel: its knobs, turned while playing.
-          buffer_secs: of sound kept ahead of the sink, two blocks at least.
+          buffer_secs: of sound kept ahead of the sink, a block at least.
           duration_secs: of stream time after which to end; None for the source's own end.
           note: is told when pictures are left out.
           log: is told of all that a replay needs, from two threads.
@@ -79,11 +79,11 @@ class Live:
         self._log = log or (lambda event: None)
         self._governor = Governor(note)
         self._rate, self._frame_rate = spec.audio.sample_rate, spec.video.frame_rate
-        self._buffer_secs = max(buffer_secs, 2 * spec.block / self._rate)
+        self._buffer_secs = max(buffer_secs, spec.block / self._rate)
         self.meter = Meter()
         # Room for twice the buffer: after a stall, blocks come faster than they are due.
-        room = spec.block * (1 + round(2 * self._buffer_secs * self._rate / spec.block))
-        self.ring = Ring(room, spec.audio.channels)
+        blocks = 1 + round(2 * self._buffer_secs * self._rate / spec.block)
+        self.ring = Ring(blocks * spec.block, spec.audio.channels)
         self.output = Output(self.ring, spec, self._buffer_secs, self.meter)
         self.frames = 0
         self.shown: tuple[Shot, Known] | None = None
@@ -116,8 +116,13 @@ class Live:
           WyhError: the sink failed. So do other errors of the threads.
         """
         source.wait_first()
+        if isinstance(sink, DeviceSink):
+            sink.settle()
+        with unhindered():
+            self._run(source, (sink, *taps), refresh)
+
+    def _run(self, source: FrameSource, sinks: Sequence[Sink], refresh: Callable[[], None]) -> None:
         self._clock = Clock(self._stop)
-        sinks = (sink, *taps)
         work = {
             "look": (self._look, source, sinks),
             "make": (self._make, source),
@@ -285,8 +290,7 @@ class Live:
             self.ring, self.spec, self._buffer_secs, self.meter, self._clock
         )
         output.latency_secs = first.latency_secs
-        # What a device takes at once, to fill its own buffer, must be there as well.
-        if self._clock.sleep_until(self._buffer_secs + first.latency_secs):
+        if self._clock.sleep_until(self._buffer_secs):
             first.start(output.pull)
             output.hand_on(self._stop, write)
             output.leave()

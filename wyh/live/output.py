@@ -36,6 +36,7 @@ class Output:
       played: samples that went out.
       first_sound: `time.perf_counter` when the first block had gone out, or None.
       newest: the newest samples that went out, for whoever shows them.
+      latency_secs: from here to the ear, as far as is known.
     """
 
     def __init__(self, ring: Ring, spec: StreamSpec, buffer_secs: float, meter: Meter):
@@ -44,6 +45,7 @@ class Output:
         self.played = 0
         self.first_sound: float | None = None
         self.newest = ring.silence(4096)
+        self.latency_secs = 0.0  # from here to the ear, as far as is known
 
     def push(self, clock: Clock, write: Callable[[Block], None]) -> None:
         """Write each block when it is due, until the ring is finished or the clock stopped."""
@@ -89,7 +91,6 @@ class DeviceOutput(Output):
         """As `Output`; `clock` may be set right until the device takes its first sound."""
         super().__init__(ring, spec, buffer_secs, meter)
         self.clock = clock
-        self.latency_secs = 0.0  # of the device, once it is known
         self._gone: deque[tuple[Block, list[Mark], float]] = deque()
         self._news = threading.Event()
         self._leaving = 0  # samples of the fade at the end that are still to come

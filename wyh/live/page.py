@@ -4,7 +4,6 @@ The model is compiled once and shared; carries, knobs and log belong to the sess
 """
 
 import asyncio
-import gc
 import threading
 import time
 import webbrowser
@@ -20,10 +19,11 @@ import jax
 import numpy as np
 
 from wyh.knobs import ALL, KNOBS, Knobs
+from wyh.live.governor import unhindered
 from wyh.live.log import LogWriter
 from wyh.live.meter import Meter
 from wyh.live.panel import Panel
-from wyh.live.session import Insight, Session
+from wyh.live.session import Session
 from wyh.media.camera import FrameSource, Shot
 from wyh.media.web import messages
 from wyh.media.web.client import Client, Explained, Looked, Made
@@ -31,6 +31,7 @@ from wyh.media.web.messages import Frame, Report
 from wyh.media.web.server import Door, make_door, open_server
 from wyh.media.web.tls import qr_code
 from wyh.transducers.compile import Compiled, cache_dir
+from wyh.transducers.insight import Insight
 from wyh.transducers.kinds import Player
 from wyh.transducers.protocol import Control
 
@@ -90,9 +91,7 @@ def serve(
         if source is not None:
             pages.source = stack.enter_context(source())
             pages.source.wait_first()
-        gc.collect()
-        gc.freeze()  # else a look through all that was loaded holds up the sound now and then
-        stack.callback(gc.unfreeze)
+        stack.enter_context(unhindered())
         asyncio.run(_serve(pages, door, duration_secs, open_browser, stop))
         if pages.source is not None and pages.source.failure is not None:
             raise pages.source.failure
@@ -197,12 +196,17 @@ class _Pages:
             "knobs": table,
         }
 
-    def shot(self) -> Shot:
-        """The newest picture of the server's own source; a film begins with its first viewer."""
+    def shot(self) -> tuple[Shot, float]:
+        """The newest picture of the server's own source, and for how many seconds it was there.
+
+        A film begins with its first viewer.
+        """
         assert self.source is not None
+        now = time.perf_counter()
         if self._film_began is None:
-            self._film_began = time.perf_counter()
-        return self.source.newest(time.perf_counter() - self._film_began)
+            self._film_began = now
+        shot = self.source.newest(now - self._film_began)
+        return shot, now - (shot.ready if shot.secs is None else self._film_began + shot.secs)
 
     def is_over(self) -> bool:
         """Whether the server's own source has ended. A film goes on though nobody may look."""
@@ -240,16 +244,17 @@ class _Part:
 
     def __init__(self, pages: _Pages, session: Session):
         self._pages, self._session = pages, session
-        self._underruns = 0
+        self._underruns, self._seen = 0, -1
         self.make, self.due, self.turn = session.make, session.due, session.panel.turn
 
     def look(self, frame: Frame) -> Looked:
         """Look at the page's picture, or at the server's own."""
         if frame.pixels is not None:
             return self._session.look(frame.tick, frame.pixels, frame.tick)
-        shot = self._pages.shot()
+        shot, waited = self._pages.shot()
         looked = self._session.look(frame.tick, shot.pixels, shot.number)
-        return looked._replace(picture=shot.pixels)
+        is_new, self._seen = shot.number != self._seen, shot.number
+        return looked._replace(picture=shot.pixels, waited_secs=waited if is_new else None)
 
     def explain(self, control: Control) -> Explained:
         """What the control tells of itself."""

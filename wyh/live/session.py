@@ -13,7 +13,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import UInt8
 
 from wyh.live.log import Emitted, Event, Observed, Turns
 from wyh.live.panel import Panel
@@ -22,12 +22,6 @@ from wyh.media.web.client import Looked, Made
 from wyh.specs import StreamSpec, tick_start
 from wyh.transducers.compile import Compiled
 from wyh.transducers.protocol import Control, Variables
-
-Insight = Callable[
-    [Variables, Control],
-    tuple[Float32[np.ndarray, " bands"], UInt8[np.ndarray, "height width 3"]],
-]
-"""What a control tells of itself: its code, and the picture that the sound still knows."""
 
 
 class Session:
@@ -80,7 +74,7 @@ class Session:
         """
         begin = time.perf_counter()
         if self.panel.values["freeze"] and self.frames:
-            return Looked(time.perf_counter() - begin, None, None)
+            return Looked(time.perf_counter() - begin, None)
         knobs = self.panel.traced
         self._looks(tick, knobs)
         self._carry_in, control = self._compiled.observe(
@@ -91,7 +85,7 @@ class Session:
             self._known.append((tick, control))
         self._log(Observed(tick, number))
         self.frames += 1
-        return Looked(time.perf_counter() - begin, control, None)
+        return Looked(time.perf_counter() - begin, control)
 
     def due(self, blocks: int) -> int:
         """The frame tick of the last of the next blocks."""

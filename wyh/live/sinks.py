@@ -5,6 +5,8 @@ All but the speaker have no clock of their own: the stream's hands them each blo
 
 import os
 import sys
+import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -17,6 +19,7 @@ from wyh.media.encode import MovieWriter, WavWriter
 from wyh.media.muxing import enlarged
 from wyh.specs import StreamSpec
 
+_STEADY_SECS, _PATIENCE_SECS = 0.25, 2.0
 _WANTED = "speaker, screen, web, null, a name in .wav, .mp4 or .mkv, or - for standard output"
 _MOVIES = (".mp4", ".m4v", ".mov", ".mkv")
 
@@ -40,13 +43,14 @@ class Sink(Protocol):
 
 @runtime_checkable
 class DeviceSink(Sink, Protocol):
-    """A sink with a clock of its own: it pulls. `write` and `show` are nothing to it.
+    """A sink with a clock of its own: it pulls. `write` and `show` are nothing to it."""
 
-    Attributes:
-      latency_secs: from a pull to the ear, as far as is known.
-    """
+    @property
+    def latency_secs(self) -> float:
+        """From a pull to the ear, as far as is known."""
 
-    latency_secs: float
+    def settle(self) -> None:
+        """Wait until the device runs steadily."""
 
     def start(self, pull: Callable[[int], Float32[np.ndarray, "samples ..."]]) -> None:
         """Begin to call `pull(count)`, which gives exactly so many samples."""
@@ -95,6 +99,32 @@ class NullSink:
         """Nothing to end."""
 
 
+class _Pace:
+    """How fast a device takes sound: some stand still at first and then catch up."""
+
+    def __init__(self, sample_rate: int):
+        self._rate = sample_rate
+        self._taken: deque[tuple[float, int]] = deque()
+
+    def took(self, count: int) -> None:
+        """It took so many samples, now."""
+        now = time.perf_counter()
+        self._taken.append((now, count))
+        while now - self._taken[0][0] > _STEADY_SECS:
+            self._taken.popleft()
+
+    def wait_steady(self) -> None:
+        """Wait until it took what is due for a while, or for as long as a player would."""
+        until = time.perf_counter() + _PATIENCE_SECS
+        while time.perf_counter() < until:
+            taken = tuple(self._taken)
+            due = _STEADY_SECS * self._rate
+            since = time.perf_counter() - taken[0][0] if taken else 0.0
+            if since > 0.9 * _STEADY_SECS and abs(sum(n for _, n in taken) - due) < 0.3 * due:
+                return
+            time.sleep(0.01)
+
+
 class SpeakerSink:
     """A loudspeaker, by its own clock."""
 
@@ -114,18 +144,32 @@ class SpeakerSink:
             device_ms=device_ms,
             note=note,
         )
-        self.name = self._speaker.name
-        self.latency_secs = self._speaker.latency_secs
+        self._pace = _Pace(spec.audio.sample_rate)
+        self._speaker.start()  # with silence: devices stutter when they start
+
+    @property
+    def name(self) -> str:
+        """What the system calls it."""
+        return self._speaker.name
+
+    @property
+    def latency_secs(self) -> float:
+        """From a pull to the ear, as far as is known."""
+        return self._speaker.latency_secs
+
+    def settle(self) -> None:
+        """Wait until the device runs steadily."""
+        self._pace.wait_steady()
 
     def _take(self, count: int) -> Float32[np.ndarray, "samples ..."]:
         if self._pull is None:
+            self._pace.took(count)
             return np.zeros((count, *self._frame), np.float32)
         return self._pull(count)
 
     def start(self, pull: Callable[[int], Float32[np.ndarray, "samples ..."]]) -> None:
-        """Begin to play."""
+        """Play what `pull` gives."""
         self._pull = pull
-        self._speaker.start()
 
     def write(self, block: Float32[np.ndarray, "samples ..."]) -> None:
         """It has pulled it already."""

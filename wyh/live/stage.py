@@ -11,9 +11,11 @@ from typing import Any
 from wyh.errors import WyhError
 from wyh.knobs import Knobs
 from wyh.live.config import Config
+from wyh.live.flasher import Flasher
 from wyh.live.follow import Follower, wait_for_variables
 from wyh.live.log import LogWriter
 from wyh.live.loop import Live
+from wyh.live.measure import SECS, Ear, Heard
 from wyh.live.panel import Panel
 from wyh.live.recorder import Recorder
 from wyh.live.scenes import Scene
@@ -33,11 +35,13 @@ class Performance:
 
     Attributes:
       live: the stream, for its figures.
-      failure: why the source ended too early, or None.
+      failure: why the source ended too early or no flash was heard, or None.
+      delays_ms: from a flash to its sound, where that was measured.
     """
 
     live: Live
     failure: WyhError | None
+    delays_ms: dict[str, Any] | None = None
 
 
 def load_scenes(config: Config, run: Run, knobs: Knobs, note: Callable[[str], None]) -> list[Scene]:
@@ -77,6 +81,7 @@ def perform(
     knobs: Knobs,
     frames: FrameSource,
     notes: Notes,
+    flasher: Flasher | None,
     on_ready: Callable[[Live], None],
 ) -> Performance:
     """Play until the source, the duration or the player ends it.
@@ -87,6 +92,7 @@ def perform(
       knobs: to begin with.
       frames: the source; it is running already.
       notes: are told what happens.
+      flasher: to measure with, or None.
       on_ready: is given the stream before it plays, to be able to stop it.
 
     Raises:
@@ -103,7 +109,7 @@ def perform(
             scenes,
             panel,
             buffer_secs=config.ring_ms / 1000,
-            duration_secs=config.duration,
+            duration_secs=SECS if flasher else config.duration,
             note=notes,
             log=log,
         )
@@ -116,7 +122,15 @@ def perform(
             stack.enter_context(Follower(scenes[0], notes))
         insights = insights_of(config, [scene.player for scene in scenes])
         watcher = Watcher(live, panel, insights, notes)
-        surfaces = stack.enter_context(Surfaces(config, panel, live, watcher, notes, len(scenes)))
+        surfaces = stack.enter_context(
+            Surfaces(config, panel, live, watcher, notes, len(scenes), flasher)
+        )
+        heard, taps = None, list[Sink]([recorder])
+        if flasher is not None and config.listen:
+            heard = stack.enter_context(Ear(config.listen, spec.audio.sample_rate, notes)).heard
+        elif flasher is not None:
+            heard = Heard(lambda: live.output.latency_secs)
+            taps.append(heard)
         live.warm_up()
         if config.record:
             panel.turn("record", "on")
@@ -124,10 +138,16 @@ def perform(
         on_ready(live)
         notes(_playing(config, run, live, sink))
         try:
-            live.play(frames, sink, [recorder], surfaces.refresh)
+            live.play(frames, sink, taps, surfaces.refresh)
         except BrokenPipeError:
             pass  # whoever listened to standard output has gone: that is an end like any other
-    return Performance(live, frames.failure)
+    failure, delays_ms = frames.failure, None
+    if flasher is not None and heard is not None:
+        try:
+            delays_ms = heard.delays_ms(flasher.switches, spec.audio.sample_rate)
+        except WyhError as error:
+            failure = failure or error  # the other figures are good all the same
+    return Performance(live, failure, delays_ms)
 
 
 def serve_page(

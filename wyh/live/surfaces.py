@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from wyh.live.config import Config
+from wyh.live.flasher import Flasher
 from wyh.live.loop import Live
 from wyh.live.panel import Panel
 from wyh.live.watch import Watcher
@@ -25,10 +26,12 @@ class Surfaces:
         watcher: Watcher,
         note: Callable[[str], None],
         scenes: int,
+        flasher: Flasher | None = None,
     ):
         """See `Config` for which there are. They are opened on entering."""
         self._config, self._panel, self._live = config, panel, live
         self._watcher, self._note, self._scenes = watcher, note, scenes
+        self._flasher = flasher
         self._stack = ExitStack()
         self._window: Any = None
         self._osc_out: Any = None
@@ -86,7 +89,13 @@ class Surfaces:
     def refresh(self) -> None:
         """Show and send how things are; from the main thread, about 30 times a second."""
         if self._window is not None:
-            self._window.refresh(self._watcher.view())
+            view = self._watcher.view()
+            if self._flasher is None:
+                self._window.refresh(view)
+            else:
+                light = self._flasher.is_light()
+                self._window.refresh(self._flasher.view(view, self._live.spec.video, light))
+                self._flasher.shown(light)
         if self._osc_out is not None and (known := self._watcher.known()) is not None:
             newest = self._live.output.newest[-_LEVEL_SAMPLES:]
             power = float(np.mean(np.square(newest)))

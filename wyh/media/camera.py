@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -176,7 +177,9 @@ class FrameSource:
         source, first, offset = self._source, None, self._length
         last, spacing = 0.0, float(1 / self._spec.frame_rate)
         self._silent = False
-        feed = (lambda pipe: feed_stdin(pipe, source.frame_bytes)) if source.stdin else None
+        feed = source.feed
+        if source.stdin:
+            feed = partial(feed_stdin, frame_bytes=source.frame_bytes)
         try:
             with PictureStream(source.name, inputs, self._spec, feed) as self._stream:
                 if self._stop.is_set():

@@ -136,7 +136,7 @@ def _filters(sound: ClockedSound | None, *, timeless: bool) -> str:
     if sound:
         filters += [_LATER, f"setpts='(time(0)-{sound.began:.6f})/TB'"]
     elif timeless:  # ffmpeg gives its pictures times as if there were 25 a second
-        filters += ["setpts='if(not(n),st(0,time(0)));(time(0)-ld(0))/TB'"]
+        filters += ["setpts='if(not(N),st(0,time(0)));(time(0)-ld(0))/TB'"]
     return ",".join([*filters, f"scale={_LOSSLESS_COLOURS}", "format=yuv420p", muxing.EVEN])
 
 

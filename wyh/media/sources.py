@@ -7,8 +7,10 @@ import os
 import re
 import stat
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from wyh.errors import WyhError
 from wyh.media import cameras, ffmpeg
@@ -40,6 +42,7 @@ class Source:
       loop: a film begins again at its end.
       stdin: standard input is fed to ffmpeg.
       frame_bytes: with `stdin`, of a raw picture; None for y4m.
+      feed: fills ffmpeg's input instead, as for `PictureStream`.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Source:
     loop: bool = False
     stdin: bool = False
     frame_bytes: int | None = None
+    feed: Callable[[Any], str | None] | None = None
 
 
 def resolve_source(

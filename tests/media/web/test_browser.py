@@ -287,6 +287,7 @@ def test_a_source_of_the_server_is_shown(serve, opened, player, camera):
     heard(page, 4000)
     page.wait_for_function("document.getElementById('source').width === 16")
     assert page.is_hidden("#camera") and not notes
+    page.wait_for_function("document.getElementById('latency').textContent.endsWith(' ms')")
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,8 @@ def test_what_is_seen_is_laid_out_as_the_page_reads_it(rng):
     np.testing.assert_array_equal(np.frombuffer(data, "<f4", 5, HEAD.size), code)
     pictures = np.frombuffer(data, np.uint8, offset=HEAD.size + 20).reshape(2, 8, 12, 3)
     np.testing.assert_array_equal(pictures, [known, PIXELS])
-    assert HEAD.unpack_from(messages.seen(9, 0.0)) == (messages.SEEN, 0, 0, 9, 0)
+    assert HEAD.unpack_from(messages.seen(9)) == (messages.SEEN, 0, 0, 9, 0)
+    assert HEAD.unpack_from(messages.seen(9, 0.0)) == (messages.SEEN, 0, 0, 9, 1)
 
 
 def test_stereo_is_interleaved():

@@ -36,11 +36,13 @@ class Looked(NamedTuple):
       secs: how long looking took.
       control: for `explain`; None where the picture is held, so that there is nothing new.
       picture: to be shown, where the page does not have it already.
+      waited_secs: how long such a picture, if it is a new one, had been there.
     """
 
     secs: float
     control: Any
-    picture: UInt8[np.ndarray, "height width channels"] | None
+    picture: UInt8[np.ndarray, "height width channels"] | None = None
+    waited_secs: float | None = None
 
 
 class Made(NamedTuple):
@@ -206,7 +208,7 @@ class Client:
                     self._pool, self._instrument.explain, looked.control
                 )
             await self._socket.send(
-                messages.seen(frame.tick, looked.secs, code, known, looked.picture)
+                messages.seen(frame.tick, looked.waited_secs, code, known, looked.picture)
             )
 
     async def _settle(self, tick: int) -> None:

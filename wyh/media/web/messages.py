@@ -157,14 +157,15 @@ def say(text: str) -> str:
 
 def seen(
     tick: int,
-    secs: float,
+    waited_secs: float | None = None,
     code: Float32[np.ndarray, " bands"] | None = None,
     known: UInt8[np.ndarray, "height width 3"] | None = None,
     picture: UInt8[np.ndarray, "height width channels"] | None = None,
 ) -> bytes:
-    """The answer to a picture: what the model made of it in `secs`, as far as it can tell.
+    """The answer to a picture: what the model made of it, as far as it can tell.
 
-    `picture` is what it looked at, where that is not the page's own.
+    `picture` is what it looked at, where that is not the page's own; a new one had been there for
+    `waited_secs`.
     """
     parts = (code, known, picture)
     flags = sum(
@@ -173,7 +174,8 @@ def seen(
         if part is not None
     )
     bands = 0 if code is None else len(code)
-    head = HEAD.pack(SEEN, flags, bands, tick, round(1e6 * min(secs, 1e3)))
+    waited = 0 if waited_secs is None else round(1e6 * min(max(waited_secs, 1e-6), 1e3))
+    head = HEAD.pack(SEEN, flags, bands, tick, waited)
     whole = [] if code is None else [code.astype("<f4").tobytes()]
     return b"".join([head, *whole, *(part.tobytes() for part in parts[1:] if part is not None)])
 

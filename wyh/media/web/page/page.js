@@ -168,7 +168,9 @@ function look(tick, position, played) {
   const first = Math.max(position, Math.ceil(begin / hello.block) * hello.block);
   const ms = (samples) => (1000 * samples) / hello.sample_rate;
   const ahead = ms(first - played) + sound.deviceMs;
+  const centre = hello.latency_ms - ms(first - begin);
   meter.add("device", sound.deviceMs);
+  page.newest = { tick, ahead, centre };
   const taken = camera.taken;
   // A picture that was seen before, or a page that is hidden, tells nothing about the camera.
   if (!taken || taken === page.lastTaken) return;
@@ -176,9 +178,13 @@ function look(tick, position, played) {
   const waited = performance.now() - taken.here;
   meter.add("grab", taken.here - taken.since);
   meter.add("wait", waited);
-  const total = taken.here - taken.since + waited + ahead;
-  meter.add("total", total);
-  meter.add("offset", total - ms(first - begin) + hello.latency_ms);
+  measured(taken.here - taken.since + waited + ahead, centre);
+}
+
+/** From a picture to the sound that first knows of it, and to that sound's centre. */
+function measured(total, centre) {
+  page.meter.add("total", total);
+  page.meter.add("offset", total + centre);
 }
 
 function takeSound(samples) {
@@ -187,8 +193,12 @@ function takeSound(samples) {
   page.sound.take(samples);
 }
 
-function takeSeen({ code, known, picture, roundTripMs }) {
+function takeSeen({ tick, code, known, picture, roundTripMs, waitedMs }) {
   page.meter.trip(roundTripMs);
+  if (waitedMs > 0 && page.newest?.tick === tick) {
+    page.meter.add("wait", waitedMs);
+    measured(waitedMs + page.newest.ahead, page.newest.centre);
+  }
   if (known) page.pictures.show(at("known"), known);
   if (picture) page.pictures.show(at("source"), picture);
   if (code) page.code = code;

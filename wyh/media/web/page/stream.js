@@ -114,7 +114,7 @@ export class Stream {
     const picture = flags & HAS_PICTURE ? next(Uint8Array, channels * width * height) : null;
     const roundTripMs = performance.now() - this.sent.get(tick);
     for (const earlier of this.sent.keys()) if (earlier <= tick) this.sent.delete(earlier);
-    this.on.seen({ tick, code, known, picture, roundTripMs, serverMs: view.getUint32(8, true) / 1000 });
+    this.on.seen({ tick, code, known, picture, roundTripMs, waitedMs: view.getUint32(8, true) / 1000 });
   }
 
   /** Whether what was sent still waits to go: then a picture had better be left out. */
