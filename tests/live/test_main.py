@@ -28,7 +28,8 @@ HEAVY = ("orbax", "optax", "scipy.signal", "tensorflow_datasets", "grain", "matp
 
 def play(run_dir, source, capsys, **how):
     """Play in this process: the summary."""
-    main(Config(str(source), **{"run": run_dir, "json": True, "sink": "null"} | how))
+    source = None if source is None else str(source)
+    main(Config(source, **{"run": run_dir, "json": True, "sink": "null"} | how))
     out, err = capsys.readouterr()
     text = err.splitlines()[-1] if how.get("sink") == "-" else out
     summary = json.loads(text)
@@ -170,6 +171,9 @@ def test_what_is_cut_off_is_played_kept_and_told(run_dir, film, tmp_path):
         ({"log": Path("log"), "follow": True}, "only one model can be replayed"),
         ({"log": Path("log"), "scene": (Path("run"),)}, "only one model can be replayed"),
         ({"source": "page"}, "got --source page with --sink null: only --sink web has a page"),
+        ({"measure": True, "sink": "web"}, "got --measure with --sink web, --duration or --record"),
+        ({"listen": "mic"}, "got --listen without --measure: add it, or leave --listen out"),
+        ({"sink": "web", "follow": True}, "got --sink web with --scene, --record or --follow"),
         ({"learn": "timbre"}, "got --learn without --midi: name the input to learn from"),
         ({"checkpoint": "worst"}, "got the checkpoint 'worst'"),
         ({"size": "64x64"}, "--size and --frame-rate are for --source -"),

@@ -75,6 +75,16 @@ def test_half_way_both_are_heard():
     assert sound[-1] == pytest.approx(0.75 * np.sqrt(0.5), rel=1e-5)
 
 
+def test_a_scene_waits_for_a_picture_and_the_one_before_goes_on():
+    scenes = Scenes([scene(0.5), scene(0.25)])
+    seen = scenes.observe(0, PIXELS, {})
+    for block in range(200):
+        sound = scenes.emit(block, 0, seen, lambda tick: 0.0, {}, 2.0)
+        np.testing.assert_array_equal(sound, 0.5)
+    assert scenes.sounding == {0, 1}
+    np.testing.assert_allclose(play(scenes, 200, 2.0, 200)[-1], 0.25)
+
+
 def test_newer_variables_fade_in_at_a_tick():
     one = scene(0.5)
     scenes = Scenes([one])

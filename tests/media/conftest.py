@@ -34,7 +34,7 @@ def pulse(monkeypatch):
 
 @pytest.fixture
 def library(monkeypatch):
-    """A sound library with two speakers and a microphone; waits are short, but for a busy machine."""
+    """A sound library with two speakers and a microphone; waits are short."""
     made = fake_sound.Library(
         speaker=["Desk Speaker", "Stage Box"], microphone=["Desk Mic"], loopback=["Desk Loop"]
     )

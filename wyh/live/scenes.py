@@ -121,13 +121,12 @@ class Scenes:
           position: the `scene` knob: 1 is the first run, 1.5 half the first and half the second.
         """
         target = powers(position, len(self._scenes))
-        after = self._power + np.clip(target - self._power, -self._stride, self._stride)
+        after = self._power
+        if all(number in seen or number in self._voices for number in _where(target)):
+            after = after + np.clip(target - after, -self._stride, self._stride)
+        # Else one has not looked yet: its turn comes with the next picture.
         sound: Any = None
         for number in _where(np.maximum(self._power, after)):
-            if number not in seen:  # not looked through yet: its turn comes with the next picture
-                after[number] = self._power[number]
-                if not after[number]:
-                    continue
             one = self._one(number, block, tick, seen.get(number), age_secs, knobs)
             sides = self._power[number], after[number]
             if sides != (1.0, 1.0):

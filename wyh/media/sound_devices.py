@@ -104,7 +104,7 @@ def _none(kind: Kind) -> str:
     if not usable():
         return f"got no sound library, wanted a {kind}: {INSTALL}"
     if kind == "loopback" and "miniaudio" not in usable():
-        return "to record what a speaker plays needs miniaudio: pip install 'wyh[audio]'"
+        return "to record what a speaker plays needs miniaudio: leave WYH_SOUND out"
     if kind != "loopback":
         return f"got no {kind}, wanted one: connect it, or switch it on in the system's settings"
     if sys.platform == "darwin":

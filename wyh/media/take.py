@@ -15,14 +15,12 @@ from jaxtyping import Float32, UInt8
 
 from wyh.errors import WyhError
 from wyh.media import ffmpeg, muxing
-from wyh.media.whole import WholeFile
+from wyh.media.pieces import in_pieces, make_plain
 from wyh.specs import VideoSpec
 
 _BEHIND_SECS = 10.0  # of what waits to be written: then the disk or ffmpeg stands still
 _BOUND_BYTES = 1 << 27  # of it, where pictures are large
 _PATIENCE_SECS = 20.0  # for ffmpeg to write what it still has
-_FRAGMENTS = ["-movflags", "+frag_keyframe+delay_moov+default_base_moof"]
-_CLUSTERS = ["-cluster_time_limit", "1000"]
 
 
 class TakeWriter:
@@ -66,8 +64,8 @@ class TakeWriter:
             raise _failure(path, error.strerror or str(error)) from None
         # A second, as a fragment of mp4 is what lies between two key frames.
         keys = ["-g", str(round(video.frame_rate))]
-        pieces = _CLUSTERS if self._muxer == "matroska" else _FRAGMENTS
-        output = [*keys, *muxing.sound_coding(self._muxer), *pieces, "-flush_packets", "1"]
+        output = [*keys, *muxing.sound_coding(self._muxer), *in_pieces(self._muxer)]
+        output += ["-flush_packets", "1"]
         output += ["-f", self._muxer, "-y", ffmpeg.as_argument(path)]
         try:
             self._process, *self._feeds = muxing.start_raw(
@@ -139,7 +137,7 @@ class TakeWriter:
             raise _failure(self.path, ffmpeg.reason(self._process.complaints) or slow)
         try:
             if self._muxer != "matroska":
-                _put_index_in_front(self.path, self._muxer)
+                make_plain(self.path, self._muxer)
         except WyhError as error:
             return str(error)
         return ""
@@ -161,20 +159,6 @@ def _cut_to_fragments(path: Path) -> None:
             at += max(length, 8)
             end = at if kind == b"mdat" and at <= size else end
         file.truncate(end)
-
-
-def _put_index_in_front(path: Path, muxer: str) -> None:
-    whole = WholeFile(path)
-    try:
-        taken = ["-i", ffmpeg.as_argument(path), "-map", "0", "-c", "copy"]
-        taken += ["-movflags", "+faststart", "-f", muxer, "-y"]
-        status, _, told = ffmpeg.output_of([*taken, ffmpeg.as_argument(whole.temporary)])
-        if status:
-            raise whole.failure(ffmpeg.reason(told.splitlines()) or f"status {status} of ffmpeg")
-    except BaseException:
-        whole.drop()
-        raise
-    whole.keep()
 
 
 def _failure(path: Path, why: str) -> WyhError:
