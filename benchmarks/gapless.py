@@ -43,8 +43,8 @@ class Options:
     secs: float = 60.0
     hog: bool = False  # beside a Python thread that never rests
     compiling: bool = False  # beside JAX, which compiles
-    buffer_ms: float = 70.0  # of sound kept ahead of the speaker
-    device_ms: float = 40.0  # of sound in the speaker's own buffer
+    buffer_ms: float = 50.0  # of sound kept ahead of the speaker
+    device_ms: float = 50.0  # of sound in the speaker's own buffer
 
 
 class Maker:
@@ -53,16 +53,16 @@ class Maker:
     def __init__(self, played: np.ndarray, buffer_ms: float):
         """Make the noise `played`, whose length is a multiple of a hop's."""
         self._table, self._last = jax.device_put(played), len(played) // BLOCK - 1
-        self._ahead = round(buffer_ms * pulse.RATE / 1000)
+        self.ahead = round(buffer_ms * pulse.RATE / 1000)
         self._hop = jax.jit(_hop).lower(self._table, np.int32(0)).compile()
         self._stop = threading.Event()
-        self.ring = Ring(2 * self._ahead + BLOCK)
+        self.ring = Ring(2 * self.ahead + BLOCK)
         self.pulls: list[tuple[float, float]] = []  # when, and for how long
 
     def run(self) -> None:
         """Make sound until told to stop."""
         for hop in count():
-            while self.ring.fill + BLOCK > self._ahead:
+            while self.ring.fill + BLOCK > self.ahead:
                 if self._stop.wait(BLOCK / pulse.RATE / 4):
                     return
             if self._stop.is_set() or hop > self._last:
@@ -161,7 +161,8 @@ def play(options: Options) -> tuple[str, np.ndarray, Maker, int, dict[str, int]]
     """Play; how, with what, and what was wrong."""
     length = round((options.secs + 5) * pulse.RATE) // BLOCK * BLOCK
     played = pulse.noise(length)
-    maker = Maker(played, options.buffer_ms)
+    # Before it takes what it keeps, so much more must be there.
+    maker = Maker(played, options.buffer_ms + options.device_ms)
     with ExitStack() as stack:
         server = stack.enter_context(pulse.serve())
         os.environ.update(server.environment)
@@ -176,7 +177,7 @@ def play(options: Options) -> tuple[str, np.ndarray, Maker, int, dict[str, int]]
             note=lambda line: print(line, file=sys.stderr, flush=True),
         )
         maker_thread.start()
-        while maker.ring.fill + BLOCK <= options.buffer_ms * pulse.RATE / 1000:
+        while maker.ring.fill + BLOCK <= maker.ahead:
             time.sleep(0.001)
         for wanted, work in ((options.hog, hog), (options.compiling, compile_one)):
             if wanted:

@@ -266,7 +266,7 @@ def test_a_frozen_picture_is_heard_and_shown_until_it_is_let_go(playing):
 class Device(Kept):
     """Pulls by a clock of its own, a little fast, in pieces that fit nothing."""
 
-    latency_secs = 0.02
+    latency_secs, xruns = 0.02, 0
 
     def __init__(self):
         super().__init__()

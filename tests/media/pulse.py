@@ -20,16 +20,17 @@ NEEDED = ("pulseaudio", "parec", "pacat")
 MISSING = [name for name in NEEDED if shutil.which(name) is None]
 REASON = "needs the Debian packages pulseaudio and pulseaudio-utils"
 # Without rewinds a speaker that leads nowhere wakes up at once, not after its two seconds' buffer.
-_SINK = f"rate={RATE} channels=1 format=float32le norewinds=1"
+_SINK = "channels=1 format=float32le norewinds=1"
 _START_SECS = 20.0
-_FORMAT = ["--raw", "--format=float32le", f"--rate={RATE}", "--channels=1", "--latency-msec=20"]
+_FORMAT = ["--raw", "--format=float32le", "--channels=1", "--latency-msec=20"]
 
 
 class Pulse:
     """A server that can be killed and started again."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, rate: int = RATE):
         """Make a server that keeps all its files in a folder, whose name must be short."""
+        self._sink, self._format = f"rate={rate} {_SINK}", [*_FORMAT, f"--rate={rate}"]
         self._folder, self.socket = folder, folder / "native"
         self._process: subprocess.Popen[bytes] | None = None
         # Nothing of the user's is read or written.
@@ -43,8 +44,11 @@ class Pulse:
         """Start it, and wait until it answers."""
         modules = [
             f"module-native-protocol-unix auth-anonymous=1 socket={self.socket}",
-            f"module-null-sink sink_name=stage {_SINK} sink_properties=device.description=Stage",
-            f"module-null-sink sink_name=room {_SINK} sink_properties=device.description=Room",
+            *(
+                f"module-null-sink sink_name={name.lower()} {self._sink} "
+                f"sink_properties=device.description={name}"
+                for name in ("Stage", "Room")
+            ),
             "module-remap-source source_name=voice master=room.monitor remix=no "
             "source_properties=device.description=Voice",
         ]
@@ -79,7 +83,7 @@ class Pulse:
     @contextmanager
     def recording(self, source: str = "stage.monitor") -> Iterator["Recording"]:
         """Record what a speaker plays."""
-        command = ["parec", "-d", source, *_FORMAT]
+        command = ["parec", "-d", source, *self._format]
         with tempfile.TemporaryFile(dir=self._folder) as file:
             recorder = subprocess.Popen(
                 command,
@@ -102,7 +106,7 @@ class Pulse:
             file.write(sound.astype("<f4").tobytes())
             file.seek(0)
             player = subprocess.Popen(
-                ["pacat", "-p", "-d", sink, *_FORMAT],
+                ["pacat", "-p", "-d", sink, *self._format],
                 env=os.environ | self.environment,
                 stdin=file,
                 stderr=subprocess.DEVNULL,
@@ -136,10 +140,10 @@ class Recording:
 
 
 @contextmanager
-def serve() -> Iterator[Pulse]:
-    """A running server; nothing is left of it."""
+def serve(rate: int = RATE) -> Iterator[Pulse]:
+    """A running server of speakers at one rate; nothing is left of it."""
     folder = Path(tempfile.mkdtemp(prefix="wyh-"))  # pytest's names are too long for a socket
-    pulse = Pulse(folder)
+    pulse = Pulse(folder, rate)
     try:
         pulse.start()
         yield pulse

@@ -120,7 +120,7 @@ def _perform(
     summary = live.meter.summary(
         frames=live.frames,
         secs=live.output.played / live.spec.audio.sample_rate,
-        underruns=live.ring.underruns,
+        underruns=live.output.underruns,
         first_sound_secs=None if first is None else first - _IMPORTED + _import_secs(),
     )
     if played.delays_ms is not None:

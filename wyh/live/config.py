@@ -5,7 +5,7 @@ from pathlib import Path
 
 from wyh.errors import WyhError, check_range
 
-SAFE_MS = (70.0, 40.0)  # kept ahead by us, and by the device
+SAFE_MS = (50.0, 50.0)  # kept ahead by us, and by the device
 PERFORMANCE_MS = (15.0, 10.0)
 
 
@@ -36,8 +36,8 @@ class Config:
     frame_rate: str | None = None  # Hz, where standard input is raw rgb24
     paced: bool = True  # standard input is played by its frame rate; no-paced: as it comes
     performance: bool = False  # as quick as possible: for a machine with nothing else to do
-    buffer_ms: float | None = None  # of sound kept ahead of the sink, 10 to 2,000; 70 or 15
-    device_ms: float | None = None  # of sound that a speaker keeps, 5 to 500; 40 or 10
+    buffer_ms: float | None = None  # of sound kept ahead of the sink, 10 to 2,000; 50 or 15
+    device_ms: float | None = None  # of sound that a speaker keeps, 5 to 500; 50 or 10
     stereo: bool = False  # two channels, on standard output interleaved, left first
     set: tuple[str, ...] = ()  # knobs as name=value, such as phase=random gain_db=-6
     seed: int = 0  # of the sound's random phases

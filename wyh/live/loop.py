@@ -27,7 +27,7 @@ from wyh.live.meter import Meter
 from wyh.live.output import DeviceOutput, Mark, Output
 from wyh.live.panel import Panel
 from wyh.live.ring import Ring
-from wyh.live.scenes import Scene, Scenes
+from wyh.live.scenes import Scene, Scenes, Seen
 from wyh.live.sinks import DeviceSink, Sink
 from wyh.media.camera import FrameSource, Shot
 from wyh.specs import tick_start
@@ -45,8 +45,8 @@ class Live:
     Attributes:
       spec: of the stream.
       meter: latencies so far.
-      ring: for its underruns.
-      output: for what went out.
+      ring: between make and play.
+      output: for what went out, and underruns.
       frames: pictures that the model looked at.
       shown: the picture that is heard now, and what the scenes made of it; None before the first.
     """
@@ -93,9 +93,9 @@ class Live:
         self._end_at(None if duration_secs is None else round(duration_secs * self._rate))
         self._failure: BaseException | None = None
 
-    def warm_up(self) -> None:
+    def warm_up(self) -> dict[int, Seen]:
         """Call all functions once, so that no first call falls into the stream."""
-        self._scenes.warm_up(self._panel.traced)
+        return self._scenes.warm_up(self._panel.traced)
 
     def play(
         self,
@@ -213,9 +213,8 @@ class Live:
             return False
         end = self._known_end(source)
         if source.is_over(at):
-            if source.length_secs is None:
-                end = samples_of(tick, self.spec) if end is None else end
-            self._end_at(end)
+            seen = samples_of(tick, self.spec)
+            self._end_at(seen if end is None else min(seen, end))
         elif end is None or at < end / self._rate:
             return False
         self._controls.finish()
@@ -287,9 +286,8 @@ class Live:
             self.output.push(self._clock, write)
             return
         self.output = output = DeviceOutput(
-            self.ring, self.spec, self._buffer_secs, self.meter, self._clock
+            self.ring, self.spec, self._buffer_secs, self.meter, self._clock, first
         )
-        output.latency_secs = first.latency_secs
         if self._clock.sleep_until(self._buffer_secs):
             first.start(output.pull)
             output.hand_on(self._stop, write)

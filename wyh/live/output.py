@@ -13,6 +13,7 @@ from jaxtyping import Float32
 from wyh.live.clock import Clock
 from wyh.live.meter import Meter
 from wyh.live.ring import Ring, shaped
+from wyh.live.sinks import DeviceSink
 from wyh.specs import StreamSpec
 
 FADE_IN_SECS, FADE_OUT_SECS = 0.3, 0.05  # of a device: nothing bangs at the start or the end
@@ -36,7 +37,6 @@ class Output:
       played: samples that went out.
       first_sound: `time.perf_counter` when the first block had gone out, or None.
       newest: the newest samples that went out, for whoever shows them.
-      latency_secs: from here to the ear, as far as is known.
     """
 
     def __init__(self, ring: Ring, spec: StreamSpec, buffer_secs: float, meter: Meter):
@@ -45,7 +45,16 @@ class Output:
         self.played = 0
         self.first_sound: float | None = None
         self.newest = ring.silence(4096)
-        self.latency_secs = 0.0  # from here to the ear, as far as is known
+
+    @property
+    def latency_secs(self) -> float:
+        """From here to the ear, as far as is known."""
+        return 0.0
+
+    @property
+    def underruns(self) -> int:
+        """How often sound was not there when it was due."""
+        return self._ring.underruns
 
     def push(self, clock: Clock, write: Callable[[Block], None]) -> None:
         """Write each block when it is due, until the ring is finished or the clock stopped."""
@@ -86,16 +95,32 @@ class DeviceOutput(Output):
     """
 
     def __init__(
-        self, ring: Ring, spec: StreamSpec, buffer_secs: float, meter: Meter, clock: Clock
+        self,
+        ring: Ring,
+        spec: StreamSpec,
+        buffer_secs: float,
+        meter: Meter,
+        clock: Clock,
+        device: DeviceSink,
     ):
-        """As `Output`; `clock` may be set right until the device takes its first sound."""
+        """As `Output`; `clock` will follow the device's."""
         super().__init__(ring, spec, buffer_secs, meter)
-        self.clock = clock
+        self.clock, self._device, self._earlier = clock, device, device.xruns
         self._gone: deque[tuple[Block, list[Mark], float]] = deque()
         self._news = threading.Event()
         self._leaving = 0  # samples of the fade at the end that are still to come
         self._left = threading.Event()
         self._is_leaving = False
+
+    @property
+    def latency_secs(self) -> float:
+        """What the device tells of its own buffer."""
+        return self._device.latency_secs
+
+    @property
+    def underruns(self) -> int:
+        """Those of the ring, and those that the device tells of."""
+        return self._ring.underruns + self._device.xruns - self._earlier
 
     def pull(self, count: int) -> Block:
         """The next samples, faded in at the very start and out at the end; silence after that."""

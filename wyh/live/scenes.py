@@ -75,16 +75,19 @@ class Scenes:
         self._swap_blocks = max(1, round(SWAP_SECS / block_secs))
         self._stride = block_secs / FADE_SECS
 
-    def warm_up(self, knobs: KnobValues) -> None:
-        """Call all functions once, each with memory of its own."""
+    def warm_up(self, knobs: KnobValues) -> dict[int, Seen]:
+        """Call all functions once, each with memory of its own; what was made of black pictures."""
+        seen = {}
         frame = np.zeros((1, 1, *self.spec.video.shape), np.uint8)
         tick, age = np.int32(0), np.zeros(1, np.float32)
-        for scene in self._scenes:
+        for number, scene in enumerate(self._scenes):
             functions, variables = scene.compiled, scene.variables
             carry = copied(functions.carry_in)
             _, control = functions.observe(variables, carry, frame, knobs, tick)
             carry = copied(functions.carry_out)
             np.asarray(functions.emit(variables, carry, control, age, knobs, tick)[1])
+            seen[number] = Seen(variables, control)
+        return seen
 
     def observe(
         self, tick: int, pixels: UInt8[np.ndarray, "height width channel"], knobs: KnobValues

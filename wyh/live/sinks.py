@@ -49,6 +49,10 @@ class DeviceSink(Sink, Protocol):
     def latency_secs(self) -> float:
         """From a pull to the ear, as far as is known."""
 
+    @property
+    def xruns(self) -> int:
+        """How often it had no sound in time, as far as it tells."""
+
     def settle(self) -> None:
         """Wait until the device runs steadily."""
 
@@ -156,6 +160,11 @@ class SpeakerSink:
     def latency_secs(self) -> float:
         """From a pull to the ear, as far as is known."""
         return self._speaker.latency_secs
+
+    @property
+    def xruns(self) -> int:
+        """How often it had no sound in time, as far as it tells."""
+        return self._speaker.xruns
 
     def settle(self) -> None:
         """Wait until the device runs steadily."""

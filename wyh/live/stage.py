@@ -44,8 +44,8 @@ class Performance:
     delays_ms: dict[str, Any] | None = None
 
 
-def load_scenes(config: Config, run: Run, knobs: Knobs, note: Callable[[str], None]) -> list[Scene]:
-    """The runs to play, loaded and compiled.
+def load_players(config: Config, run: Run, note: Callable[[str], None]) -> list[Player]:
+    """The runs to play.
 
     Raises:
       WyhError: one cannot be played, or not from pictures.
@@ -53,7 +53,7 @@ def load_scenes(config: Config, run: Run, knobs: Knobs, note: Callable[[str], No
     use_compilation_cache()
     if config.follow:
         wait_for_variables(run, note)
-    scenes = []
+    players = []
     for number, each in enumerate([run, *map(load_run, config.scene)]):
         checkpoint = "latest" if config.follow and number == 0 else config.checkpoint
         player = load_player(each, checkpoint, config.transducer, stereo=config.stereo)
@@ -62,12 +62,18 @@ def load_scenes(config: Config, run: Run, knobs: Knobs, note: Callable[[str], No
                 f"{each.directory} makes pictures from sound, and {config.source} gives pictures: "
                 f"choose a run that makes sound"
             )
-        # Another seed for each: fading between two of the same noise would not keep the level.
-        compiled = compile_sonifier(
-            player.transducer, player.variables, knobs, seed=config.seed + number
-        )
-        scenes.append(Scene(player, compiled))
-    return scenes
+        players.append(player)
+    return players
+
+
+def compile_scene(config: Config, player: Player, knobs: Knobs, number: int = 0) -> Scene:
+    """A run compiled for one tick each. `number` makes its noise that of no other scene.
+
+    Else fading between two would not keep the level.
+    """
+    seed = config.seed + number
+    compiled = compile_sonifier(player.transducer, player.variables, knobs, seed=seed)
+    return Scene(player, compiled)
 
 
 def insights_of(config: Config, players: list[Player]) -> list[Insight | None]:
@@ -99,11 +105,14 @@ def perform(
       WyhError: something cannot be opened, or a file cannot be written.
     """
     with ExitStack() as stack:
-        scenes = load_scenes(config, run, knobs, notes)
-        spec = scenes[0].player.transducer.spec
-        panel = Panel(knobs, len(scenes))
+        players = load_players(config, run, notes)
+        spec = players[0].transducer.spec
         sink = open_sink(config.sink, spec, device_ms=config.device_latency_ms, note=notes)
-        stack.push(partial(_close, sink))
+        stack.push(partial(_close, sink))  # a device settles while the models are compiled
+        scenes = [
+            compile_scene(config, player, knobs, number) for number, player in enumerate(players)
+        ]
+        panel = Panel(knobs, len(scenes))
         log = stack.enter_context(LogWriter(config.log)) if config.log else None
         live = Live(
             scenes,
@@ -120,8 +129,7 @@ def perform(
         panel.watch(partial(_record, recorder))
         if config.follow:
             stack.enter_context(Follower(scenes[0], notes))
-        insights = insights_of(config, [scene.player for scene in scenes])
-        watcher = Watcher(live, panel, insights, notes)
+        watcher = Watcher(live, panel, insights_of(config, players), notes)
         surfaces = stack.enter_context(
             Surfaces(config, panel, live, watcher, notes, len(scenes), flasher)
         )
@@ -131,7 +139,7 @@ def perform(
         elif flasher is not None:
             heard = Heard(lambda: live.output.latency_secs)
             taps.append(heard)
-        live.warm_up()
+        surfaces.warm_up(live.warm_up())
         if config.record:
             panel.turn("record", "on")
         frames.wait_first()
@@ -177,17 +185,18 @@ def serve_page(
         raise WyhError("got --sink web with --scene, --record or --follow: it has none of them yet")
     from wyh.live.page import serve  # the web is loaded by those alone who play there
 
-    (scene,) = load_scenes(config, run, knobs, note)
+    (player,) = load_players(config, run, note)
+    scene = compile_scene(config, player, knobs)
     on_ready()
     return serve(
-        scene.player,
+        player,
         scene.compiled,
         knobs,
         host=config.host,
         port=config.port,
         seed=config.seed,
         source=source,
-        insight=insights_of(config, [scene.player])[0],
+        insight=insights_of(config, [player])[0],
         duration_secs=config.duration,
         note=note,
         log_dir=config.log,

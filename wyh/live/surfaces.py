@@ -1,6 +1,6 @@
 """What a player turns and looks at: the window, OSC, MIDI. All of them share one panel."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -10,6 +10,7 @@ from wyh.live.config import Config
 from wyh.live.flasher import Flasher
 from wyh.live.loop import Live
 from wyh.live.panel import Panel
+from wyh.live.scenes import Seen
 from wyh.live.watch import Watcher
 
 _LEVEL_SAMPLES = 1024  # of which a level is told
@@ -86,6 +87,11 @@ class Surfaces:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._stack.close()
 
+    def warm_up(self, seen: Mapping[int, Seen]) -> None:
+        """Make ready what will be shown, of what the scenes made of a first picture."""
+        if self._window is not None or self._osc_out is not None:
+            self._watcher.warm_up(seen)
+
     def refresh(self) -> None:
         """Show and send how things are; from the main thread, about 30 times a second."""
         if self._window is not None:
@@ -105,7 +111,7 @@ class Surfaces:
     def _latencies(self) -> dict[str, dict[str, float | None]]:
         live = self._live
         summary = live.meter.summary(
-            frames=live.frames, secs=0.0, underruns=live.ring.underruns, first_sound_secs=None
+            frames=live.frames, secs=0.0, underruns=live.output.underruns, first_sound_secs=None
         )
         stages: dict[str, dict[str, float | None]] = summary["stages_ms"]
         return stages

@@ -2,13 +2,15 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+import jax
 import numpy as np
 from jaxtyping import Float32, UInt8
 
 from wyh.live.loop import Live
 from wyh.live.panel import Panel
+from wyh.live.scenes import Seen
 from wyh.media.view import View
 from wyh.transducers.insight import Insight
 
@@ -45,6 +47,13 @@ class Watcher:
         self._tick = -1
         self._known: Known | None = None
 
+    def warm_up(self, seen: Mapping[int, Seen]) -> None:
+        """Look once at what each scene made of a picture, so that no first look delays others."""
+        for number, made in seen.items():
+            look = self._insights[number]
+            if look is not None:
+                jax.block_until_ready(look(*made))
+
     def known(self) -> Known | None:
         """The code and the picture that is still in the sound, of the scene most heard."""
         shown = self._live.shown
@@ -72,7 +81,7 @@ class Watcher:
             sample_rate=live.spec.audio.sample_rate,
             knobs=self._panel.values,
             latency_ms=live.meter.median_ms("total"),
-            underruns=live.ring.underruns,
+            underruns=live.output.underruns,
             secs=live.output.played / live.spec.audio.sample_rate,
             message=self._notes.newest,
         )

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,9 +107,12 @@ def compile_sonifier(
     emit_lowered = jax.jit(emit, donate_argnums=1).lower(
         variables, carry_out, controls, ages, values, tick
     )
+    with ThreadPoolExecutor(2) as pool:  # side by side: most of a first start
+        compiled = [pool.submit(lowered.compile) for lowered in (observe_lowered, emit_lowered)]
+    observe_compiled, emit_compiled = (each.result() for each in compiled)
     return Compiled(
-        observe_lowered.compile(),
-        emit_lowered.compile(),
+        observe_compiled,
+        emit_compiled,
         carry_in,
         carry_out,
         observe_ticks,
