@@ -7,7 +7,7 @@ import pytest
 from tests.conftest import make_run
 from wyh.errors import WyhError
 from wyh.live import follow
-from wyh.live.follow import Follower, wait_for_variables
+from wyh.live.follow import Follower, wait_for_training
 from wyh.live.scenes import Scene
 from wyh.runs import load_run, load_variables, save_variables
 from wyh.transducers.compile import Compiled
@@ -64,8 +64,8 @@ def test_a_training_that_has_just_begun_is_waited_for(tmp_path, monkeypatch):
     path.unlink()
     monkeypatch.setattr(follow, "FIRST_SECS", 0.3)
     with pytest.raises(WyhError, match=r"did not come in 0.3 s: is it being trained\?"):
-        wait_for_variables(run, notes.append)
+        wait_for_training(run.directory, notes.append)
     assert len(notes) == 1 and "waiting for" in notes[0]
     path.write_bytes(content)
-    wait_for_variables(run, notes.append)
+    wait_for_training(run.directory, notes.append)
     assert len(notes) == 1

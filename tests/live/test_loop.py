@@ -220,6 +220,8 @@ def test_what_a_sink_says_is_heard(playing):
 
 def test_knobs_that_are_turned_are_heard_and_replay(player, film, playing):
     def turning(live, panel):
+        while not live.frames:
+            time.sleep(0.01)
         for name, value in (("gain_db", -20.0), ("phase", "fixed"), ("negative", 1.0)):
             time.sleep(0.3)
             panel.turn(name, value)
@@ -248,7 +250,8 @@ def test_a_frozen_picture_is_heard_and_shown_until_it_is_let_go(playing):
             shown.extend([int(pixels.mean())] * ticks)
 
     def freezing(live, panel):
-        time.sleep(0.4)
+        while live.frames < 10:
+            time.sleep(0.01)
         panel.turn("freeze", "on")
         time.sleep(0.6)
         panel.turn("freeze", "off")

@@ -55,6 +55,10 @@ def _play(config: Config) -> tuple[dict[str, Any], WyhError | None]:
     sys.setswitchinterval(_SWITCH_SECS)
     check(config)
     turned = knobs.parse(config.set)
+    if config.follow and config.run is not None:
+        from wyh.live.follow import wait_for_training
+
+        wait_for_training(config.run, _note)
     run, said = choose_run(config.run)
     if said:
         _note(said)

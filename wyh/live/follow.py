@@ -57,20 +57,21 @@ class Follower:
             self.taken += 1
 
 
-def wait_for_variables(run: Run, note: Callable[[str], None]) -> None:
-    """Wait until a training that has just begun has saved something to play.
+def wait_for_training(directory: Path, note: Callable[[str], None]) -> None:
+    """Wait until a training that has just begun has saved something to play in its run.
 
     Raises:
       WyhError: it has not, in five minutes.
     """
     until, told = time.monotonic() + FIRST_SECS, False
-    while _stamp(_file(run)) is None:
-        if not told:
-            note(f"waiting for {run.directory} to save something to play")
-            told = True
-        if time.monotonic() > until:
-            raise WyhError(f"{_file(run)} did not come in {FIRST_SECS:g} s: is it being trained?")
-        time.sleep(EVERY_SECS)
+    for path in (directory / "config.json", directory / f"{VARIABLES['latest']}.safetensors"):
+        while _stamp(path) is None:
+            if not told:
+                note(f"waiting for a training to save something to play in {directory}")
+                told = True
+            if time.monotonic() > until:
+                raise WyhError(f"{path} did not come in {FIRST_SECS:g} s: is it being trained?")
+            time.sleep(EVERY_SECS)
 
 
 def _file(run: Run) -> Path:

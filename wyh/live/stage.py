@@ -12,7 +12,7 @@ from wyh.errors import WyhError
 from wyh.knobs import Knobs
 from wyh.live.config import Config
 from wyh.live.flasher import Flasher
-from wyh.live.follow import Follower, wait_for_variables
+from wyh.live.follow import Follower
 from wyh.live.log import LogWriter
 from wyh.live.loop import Live
 from wyh.live.measure import SECS, Ear, Heard
@@ -44,15 +44,13 @@ class Performance:
     delays_ms: dict[str, Any] | None = None
 
 
-def load_players(config: Config, run: Run, note: Callable[[str], None]) -> list[Player]:
+def load_players(config: Config, run: Run) -> list[Player]:
     """The runs to play.
 
     Raises:
       WyhError: one cannot be played, or not from pictures.
     """
     use_compilation_cache()
-    if config.follow:
-        wait_for_variables(run, note)
     players = []
     for number, each in enumerate([run, *map(load_run, config.scene)]):
         checkpoint = "latest" if config.follow and number == 0 else config.checkpoint
@@ -105,7 +103,7 @@ def perform(
       WyhError: something cannot be opened, or a file cannot be written.
     """
     with ExitStack() as stack:
-        players = load_players(config, run, notes)
+        players = load_players(config, run)
         spec = players[0].transducer.spec
         sink = open_sink(config.sink, spec, device_ms=config.device_latency_ms, note=notes)
         stack.push(partial(_close, sink))  # a device settles while the models are compiled
@@ -185,7 +183,7 @@ def serve_page(
         raise WyhError("got --sink web with --scene, --record or --follow: it has none of them yet")
     from wyh.live.page import serve  # the web is loaded by those alone who play there
 
-    (player,) = load_players(config, run, note)
+    (player,) = load_players(config, run)
     scene = compile_scene(config, player, knobs)
     on_ready()
     return serve(

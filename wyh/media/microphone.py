@@ -8,6 +8,7 @@ from jaxtyping import Float32
 
 from wyh.errors import WyhError, check_range
 from wyh.media.sound_devices import is_null, pick
+from wyh.media.sound_end import End
 from wyh.media.sound_link import Link
 from wyh.media.sound_stream import Device, Kind
 
@@ -74,33 +75,14 @@ class Heard:
         return self._samples[at % len(self._samples)]
 
 
-class Microphone:
+class Microphone(End):
     """An open microphone; a context manager: entering starts it, leaving closes it."""
 
     def __init__(self, link: Link, heard: Heard, block: int):
         """Take over an open link that writes into `heard`."""
-        self._link, self._heard, self._block = link, heard, block
+        super().__init__(link)
+        self._heard, self._block = heard, block
         self._stop = threading.Event()
-
-    @property
-    def name(self) -> str:
-        """Of the device that hears now; `null` where none does."""
-        return self._link.name
-
-    @property
-    def backend(self) -> str:
-        """`sounddevice`, `miniaudio`, or `null` where nothing is heard now."""
-        return self._link.backend
-
-    @property
-    def latency_secs(self) -> float:
-        """From a sound to its samples, as far as the library knows."""
-        return self._link.latency_secs
-
-    @property
-    def xruns(self) -> int:
-        """Times that the device ran over, as far as known: miniaudio does not tell."""
-        return self._link.xruns
 
     @property
     def lost(self) -> int:
@@ -119,21 +101,10 @@ class Microphone:
         """The newest samples, at most those of a second, whatever was read of them."""
         return self._heard.newest(count)
 
-    def start(self) -> None:
-        """Begin to hear; nothing happens the second time."""
-        self._link.start()
-
     def close(self) -> None:
         """End; a `read` that waits returns."""
         self._stop.set()
-        self._link.close()
-
-    def __enter__(self) -> "Microphone":
-        self.start()
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self.close()
+        super().close()
 
 
 def open_microphone(

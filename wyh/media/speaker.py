@@ -8,6 +8,7 @@ from jaxtyping import Float32
 
 from wyh.errors import WyhError, check_range
 from wyh.media.sound_devices import INSTALL, NULL, is_null, pick, usable
+from wyh.media.sound_end import End
 from wyh.media.sound_link import Link
 
 DEVICE_MS = 40.0
@@ -30,50 +31,11 @@ class Once:
             note(line)
 
 
-class Speaker:
+class Speaker(End):
     """An open speaker. `start` it, or enter it as a context manager; `close` or leave it.
 
     Fill what `pull` takes from before the start: at least twice the device's buffer.
     """
-
-    def __init__(self, link: Link):
-        """Take over an open link."""
-        self._link = link
-
-    @property
-    def name(self) -> str:
-        """Of the device that sounds now; `null` where none does."""
-        return self._link.name
-
-    @property
-    def backend(self) -> str:
-        """`sounddevice`, `miniaudio`, or `null` where nothing is heard now."""
-        return self._link.backend
-
-    @property
-    def latency_secs(self) -> float:
-        """From a pull to its sound, as far as the library knows; 0 of the null device."""
-        return self._link.latency_secs
-
-    @property
-    def xruns(self) -> int:
-        """Times that the device ran dry, as far as known: miniaudio does not tell."""
-        return self._link.xruns
-
-    def start(self) -> None:
-        """Begin to pull; nothing happens the second time."""
-        self._link.start()
-
-    def close(self) -> None:
-        """End. Nothing is pulled any more."""
-        self._link.close()
-
-    def __enter__(self) -> "Speaker":
-        self.start()
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self.close()
 
 
 def open_speaker(
