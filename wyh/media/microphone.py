@@ -106,6 +106,10 @@ class Microphone(End):
         self._stop.set()
         super().close()
 
+    def __enter__(self) -> "Microphone":
+        self.start()
+        return self
+
 
 def open_microphone(
     device: str | None,

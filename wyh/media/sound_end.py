@@ -1,12 +1,10 @@
 """What an open speaker and an open microphone have in common."""
 
-from typing import Self
-
 from wyh.media.sound_link import Link
 
 
 class End:
-    """One end of a link to a sound device; a context manager: entering starts it."""
+    """One end of a link to a sound device. Leaving it as a context manager closes it."""
 
     def __init__(self, link: Link):
         """Take over an open link."""
@@ -39,10 +37,6 @@ class End:
     def close(self) -> None:
         """End; nothing more is taken or given."""
         self._link.close()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self.close()

@@ -37,6 +37,10 @@ class Speaker(End):
     Fill what `pull` takes from before the start: at least twice the device's buffer.
     """
 
+    def __enter__(self) -> "Speaker":
+        self.start()
+        return self
+
 
 def open_speaker(
     pull: Pull,
