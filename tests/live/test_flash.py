@@ -37,5 +37,9 @@ def test_nothing_is_found_in_a_sound_that_knows_nothing_of_it(rng):
     assert delays(np.zeros(8 * RATE, np.float32), RATE, list(switches)) == []
 
 
+def test_no_flash_no_delay(rng):
+    assert delays(rng.standard_normal(RATE).astype(np.float32), RATE, []) == []
+
+
 def test_too_short_to_tell(rng):
     assert delays(rng.standard_normal(1000).astype(np.float32), RATE, [0.0, 0.8]) == []

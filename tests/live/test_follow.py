@@ -37,7 +37,8 @@ def changed(run, gain_db):
 def test_each_newer_checkpoint_is_taken(scene):
     notes, run = [], scene.player.run
     with Follower(scene, notes.append) as follower:
-        for number in (1, 2):
+        until(lambda: follower.taken == 1)  # there may have been a newer one since it was loaded
+        for number in (2, 3):
             save_variables(run, changed(run, -number), "variables_latest")
             until(lambda number=number: follower.taken == number)
             assert float(scene.variables["gain_db"]) == -number
@@ -46,8 +47,9 @@ def test_each_newer_checkpoint_is_taken(scene):
 
 def test_what_cannot_be_taken_is_told_and_the_old_plays_on(scene):
     notes, run = [], scene.player.run
-    before = scene.variables
-    with Follower(scene, notes.append):
+    with Follower(scene, notes.append) as follower:
+        until(lambda: follower.taken == 1)
+        before = scene.variables
         (run.directory / "variables_latest.safetensors").write_bytes(b"damaged")
         until(lambda: len(notes) == 1)
         save_variables(run, {"gain_db": np.float32(1)}, "variables_latest")

@@ -104,6 +104,25 @@ def test_it_leaves_with_a_fade():
     assert np.abs(np.diff(sound)).max() < 0.01
 
 
+def test_gaps_after_the_end_of_playing_do_not_count():
+    output, ring, clock = begun()
+    play(output, ring, clock, 50)
+    output.leave(0.0)
+    for _ in range(50):
+        output.pull(BLOCK)  # and nobody writes
+    assert ring.underruns > 10 and output.underruns == 0
+
+
+def test_the_last_samples_fade_out():
+    output, ring, clock = begun()
+    play(output, ring, clock, 60)
+    ring.end = ring.position + 800
+    last = play(output, ring, clock, 10)
+    fade = round(FADE_OUT_SECS * RATE)
+    np.testing.assert_array_equal(last[: 800 - fade], 1)
+    np.testing.assert_allclose(last[800 - fade : 800], 1 - np.arange(fade) / fade, atol=1e-6)
+
+
 def test_behind_the_end_there_is_silence_and_all_is_handed_on():
     output, ring, _ = begun()
     ring.end = ring.written + BLOCK

@@ -50,7 +50,8 @@ class Config:
     midi: str | None = None  # a MIDI input, by part of its name; "" for the first
     midi_map: Path | None = None  # a file for which control turns what
     learn: str | None = None  # a knob: the next MIDI control that moves will turn it
-    log: Path | None = None  # a file for what was played when, so that it can be replayed
+    log: Path | None = None
+    """A file for what was played when, so that it can be replayed; with --sink web a folder."""
     transducer: str | None = None  # module:function, for a kind of your own
 
     @property
@@ -87,6 +88,17 @@ def check(config: Config) -> None:
         raise WyhError(f"got --source page with --sink {config.sink}: only --sink web has a page")
     if config.measure and (config.sink == "web" or config.duration or config.record):
         raise WyhError("got --measure with --sink web, --duration or --record: leave these out")
+    windowed = config.sink.partition(":")[0] == "screen"
+    if config.measure and config.source and not windowed:
+        raise WyhError(
+            "got --measure with --source: add --sink screen, whose flashes it shall see, or leave "
+            "--source out"
+        )
+    take = config.record or Path("take.mp4")
+    if Path(config.sink).absolute() == take.absolute():
+        raise WyhError(f"got --sink {config.sink}, where takes are recorded: choose another")
+    if config.follow and config.checkpoint != "best":
+        raise WyhError("got --follow with --checkpoint: it always plays the latest, leave that out")
     if config.listen and not config.measure:
         raise WyhError("got --listen without --measure: add it, or leave --listen out")
     if config.learn and config.midi is None:

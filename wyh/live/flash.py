@@ -35,6 +35,8 @@ def delays(
       switches_secs: when the light changed, to and fro, on the clock on which sample 0 is at 0;
         `PERIOD_SECS` apart. The first is to light.
     """
+    if not len(switches_secs):
+        return []
     columns = _columns(sound)
     middles = (np.arange(len(columns)) * _HOP + _N_FFT / 2) / sample_rate
     switches = np.asarray(switches_secs)

@@ -26,7 +26,7 @@ class Follower:
         self._scene, self._note = scene, note
         self._run = scene.player.run
         self._shapes = _shapes(scene.player.variables)
-        self._known = _stamp(_file(self._run))
+        self._known: tuple[int, int] | None = None  # what was loaded may be old by now
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="follow", daemon=True)
         self.taken = 0

@@ -10,7 +10,6 @@ longer than the buffer allows, then takes an older one, whose age simply grows. 
 cannot keep up, pictures are left out first: sound is never late for them.
 """
 
-import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ import numpy as np
 
 from wyh.live.clock import Clock
 from wyh.live.controls import Controls, Known
+from wyh.live.ending import Ending
 from wyh.live.governor import Governor, unhindered
 from wyh.live.log import Emitted, Event, Observed, Turns
 from wyh.live.meter import Meter
@@ -31,7 +31,6 @@ from wyh.live.scenes import Scene, Scenes, Seen
 from wyh.live.sinks import DeviceSink, Sink
 from wyh.media.camera import FrameSource, Shot
 from wyh.specs import tick_start
-from wyh.transducers.offline import samples_of
 
 PATIENCE = 1 / 3  # of the buffer: how long a block waits for the control it should have
 LOW_WATER = 1 / 3  # of the buffer: with less sound ahead, no picture is looked at
@@ -57,6 +56,7 @@ class Live:
         panel: Panel,
         *,
         buffer_secs: float = 0.08,
+        device_secs: float = 0.0,
         duration_secs: float | None = None,
         note: Callable[[str], None] = lambda line: None,
         log: Callable[[Event], None] | None = None,
@@ -67,6 +67,7 @@ class Live:
           scenes: one run or several.
           panel: its knobs, turned while playing.
           buffer_secs: of sound kept ahead of the sink, a block at least.
+          device_secs: of sound that a device may take at once.
           duration_secs: of stream time after which to end; None for the source's own end.
           note: is told when pictures are left out.
           log: is told of all that a replay needs, from two threads.
@@ -82,15 +83,16 @@ class Live:
         self._buffer_secs = max(buffer_secs, spec.block / self._rate)
         self.meter = Meter()
         # Room for twice the buffer: after a stall, blocks come faster than they are due.
-        blocks = 1 + round(2 * self._buffer_secs * self._rate / spec.block)
+        room_secs = 2 * self._buffer_secs + device_secs
+        blocks = 1 + round(room_secs * self._rate / spec.block)
         self.ring = Ring(blocks * spec.block, spec.audio.channels)
         self.output = Output(self.ring, spec, self._buffer_secs, self.meter)
         self.frames = 0
         self.shown: tuple[Shot, Known] | None = None
         self._stop = threading.Event()
         self._controls = Controls(self._stop)
-        # The sample at which the pictures end, where that is known.
-        self._end_at(None if duration_secs is None else round(duration_secs * self._rate))
+        self._ending = Ending(spec, self.ring, duration_secs)
+        self._knobs, self._asked = panel.traced, False
         self._failure: BaseException | None = None
 
     def warm_up(self) -> dict[int, Seen]:
@@ -134,38 +136,51 @@ class Live:
         ]
         for thread in threads:
             thread.start()
-        while any(thread.is_alive() for thread in threads) and not self._stop.is_set():
-            # In pieces, so that a signal is heard everywhere.
-            refresh()
-            self._stop.wait(REFRESH_SECS)
-        for thread in threads:
-            thread.join(2.0)  # a sink that blocks is left behind
+        try:
+            while any(thread.is_alive() for thread in threads) and not self._asked:
+                refresh()
+                time.sleep(REFRESH_SECS)
+        finally:
+            if self._asked or any(thread.is_alive() for thread in threads):
+                self._stop.set()
+            for thread in threads:
+                thread.join(2.0)  # a sink that blocks is left behind
         if self._failure is not None:
             raise self._failure
 
     def stop(self) -> None:
-        """End at once, from any thread or a signal handler."""
-        self._stop.set()
+        """End at once, from any thread or a signal handler: so no lock is taken."""
+        self._asked = True
+
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._asked
 
     def _guard(self, work: Callable[..., None], *arguments: Any) -> None:
         try:
             work(*arguments)
         except BaseException as error:
             self._failure = self._failure or error
+            self._asked = True
             self._stop.set()
 
     def _look(self, source: FrameSource, sinks: Sequence[Sink]) -> None:
         tick, seen, shown = 0, -1, 0
         shot: Shot | None = None
         turns = Turns("look", self._log)
+        turns(0, self._knobs)
         while self._clock.sleep_until(at := float(tick / self._frame_rate)):
             self._wait_for_sound(at)
-            if self._is_over(source, tick, at):
-                assert self._end is not None
-                tick = self.spec.frame_tick_at(max(self._end, 1) - 1) + 1
+            if self._ending.is_over(source, tick, at):
+                self._controls.finish()
+                end = self._ending.sample or 1
+                tick = self.spec.frame_tick_at(end - 1) + 1
                 break
-            before, held = shot, self._panel.values["freeze"] and shot is not None
-            shot = shot if held and shot is not None else source.newest(at)
+            before, newest = shot, source.newest(at)  # read on, though it may not be looked at
+            frozen = shot is not None and bool(self._panel.values["freeze"])
+            shot = shot if frozen and shot is not None else newest
+            held = frozen and self._knows(self._scenes.sounding)
             if before is not None and tick > shown:  # ticks that were left out kept the picture
                 _show(sinks, before, tick - shown)
             begin = time.perf_counter()
@@ -197,6 +212,10 @@ class Live:
         if shot is not None and tick > shown:
             _show(sinks, shot, tick - shown)
 
+    def _knows(self, scenes: frozenset[int]) -> bool:
+        """Whether these scenes have looked at the picture that is heard."""
+        return self.shown is not None and scenes <= self.shown[1].control.keys()
+
     def _is_low(self) -> bool:
         """Whether too little sound waits to spend time on a picture."""
         if not self.ring.written or self._clock.secs() <= self._buffer_secs:
@@ -207,30 +226,6 @@ class Live:
         """Do not look on and on while a sink that blocks holds up the sound."""
         while at - self.ring.written / self._rate > _AHEAD_SECS and not self._stop.wait(0.02):
             pass
-
-    def _is_over(self, source: FrameSource, tick: int, at: float) -> bool:
-        if tick == 0:
-            return False
-        end = self._known_end(source)
-        if source.is_over(at):
-            seen = samples_of(tick, self.spec)
-            self._end_at(seen if end is None else min(seen, end))
-        elif end is None or at < end / self._rate:
-            return False
-        self._controls.finish()
-        return True
-
-    def _known_end(self, source: FrameSource) -> int | None:
-        """The sample at which the pictures end, as soon as that is known."""
-        length = source.length_secs
-        if length is not None:
-            end = samples_of(max(1, math.ceil(length * self._frame_rate)), self.spec)
-            self._end_at(end if self._end is None else min(end, self._end))
-        return self._end
-
-    def _end_at(self, end: int | None) -> None:
-        self._end = end
-        self.ring.end = None if end is None else end + self.spec.latency_samples
 
     def _times(self, shot: Shot, begin: float) -> float:
         """Count how long a new picture took to come and then waited; when it was there."""
@@ -243,6 +238,7 @@ class Live:
     def _make(self, source: FrameSource) -> None:
         size, told = self.spec.block, -1
         turns = Turns("make", self._log)
+        turns(0, self._knobs)
         for block in count():
             start = block * size
             if not self._clock.sleep_until(start / self._rate):
@@ -253,7 +249,7 @@ class Live:
             due = self.spec.frame_tick_at(start)
             patience = PATIENCE * self._buffer_secs
             known = self._controls.newest(due, self._clock, start / self._rate + patience)
-            self._known_end(source)
+            self._ending.known(source)
             end = self.ring.end
             if known is None or (end is not None and start >= end):
                 break

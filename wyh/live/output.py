@@ -111,6 +111,7 @@ class DeviceOutput(Output):
         self._leaving = 0  # samples of the fade at the end that are still to come
         self._left = threading.Event()
         self._is_leaving = False
+        self._counted: int | None = None  # underruns, once it leaves
 
     @property
     def latency_secs(self) -> float:
@@ -120,14 +121,17 @@ class DeviceOutput(Output):
     @property
     def underruns(self) -> int:
         """Those of the ring, and those that the device tells of."""
+        if self._counted is not None:
+            return self._counted
         return self._ring.underruns + self._device.xruns - self._earlier
 
     def pull(self, count: int) -> Block:
         """The next samples, faded in at the very start and out at the end; silence after that."""
         sound, marks = self._ring.read(count)
         now, position = time.perf_counter(), self._ring.position
-        self._gone.append((sound, marks, now))
-        self._news.set()
+        if not self._is_leaving:
+            self._gone.append((sound, marks, now))
+            self._news.set()
         behind = self.clock.secs() - self._buffer_secs - position / self._rate
         # A device that stood still, or the whole machine: nothing of it is made up for.
         stalled = abs(behind) > self._buffer_secs
@@ -145,8 +149,11 @@ class DeviceOutput(Output):
             sound = sound * shaped(
                 np.minimum((position + np.arange(len(sound))) / fade_in, 1), sound
             )
+        end, fade_out = self._ring.end, FADE_OUT_SECS * self._rate
+        if end is not None and end - position - len(sound) < fade_out:
+            left = np.clip((end - position - np.arange(len(sound))) / fade_out, 0, 1)
+            sound = sound * shaped(left, sound)
         if self._is_leaving and len(sound):
-            fade_out = FADE_OUT_SECS * self._rate
             left = np.maximum(self._leaving - np.arange(len(sound)), 0) / fade_out
             sound = sound * shaped(left, sound)
             self._leaving -= len(sound)
@@ -155,7 +162,8 @@ class DeviceOutput(Output):
         return sound
 
     def leave(self, patience_secs: float = 1.0) -> None:
-        """Fade out, and wait until the device has taken it."""
+        """Fade out, and wait until the device has taken it. Gaps no longer count."""
+        self._counted = self.underruns
         self._leaving, self._is_leaving = math.ceil(FADE_OUT_SECS * self._rate), True
         if self._left.wait(patience_secs):
             time.sleep(min(self.latency_secs, patience_secs))

@@ -57,6 +57,7 @@ def serve(
     log_dir: Path | None,
     open_browser: bool,
     stop: threading.Event,
+    on_ready: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """Serve the live page until told to stop, or the source or the duration is over.
 
@@ -74,6 +75,7 @@ def serve(
       log_dir: a folder for the log of each session, `session_1.jsonl` and so on; None: no logs.
       open_browser: show the page at once.
       stop: ends it, from any thread or a signal handler.
+      on_ready: is called when `stop` is all that is needed to end it.
 
     Returns:
       `wyh.live.meter.Meter.summary` of all sessions together; `first_sound_secs` counts from the
@@ -91,6 +93,7 @@ def serve(
         if source is not None:
             pages.source = stack.enter_context(source())
             pages.source.wait_first()
+        on_ready()
         stack.enter_context(unhindered())
         asyncio.run(_serve(pages, door, duration_secs, open_browser, stop))
         if pages.source is not None and pages.source.failure is not None:

@@ -138,6 +138,7 @@ class Scenes:
             sound = one if sound is None else sound + one
         for number in _where(after == 0):
             self._voices.pop(number, None)
+            self._leaving.pop(number, None)
         self._power = after
         self.sounding = frozenset(_where(np.maximum(after, target)))
         return sound

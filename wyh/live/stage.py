@@ -116,6 +116,7 @@ def perform(
             scenes,
             panel,
             buffer_secs=config.ring_ms / 1000,
+            device_secs=config.device_latency_ms / 1000,
             duration_secs=SECS if flasher else config.duration,
             note=notes,
             log=log,
@@ -148,7 +149,7 @@ def perform(
         except BrokenPipeError:
             pass  # whoever listened to standard output has gone: that is an end like any other
     failure, delays_ms = frames.failure, None
-    if flasher is not None and heard is not None:
+    if flasher is not None and heard is not None and not live.stopped:
         try:
             delays_ms = heard.delays_ms(flasher.switches, spec.audio.sample_rate)
         except WyhError as error:
@@ -181,11 +182,12 @@ def serve_page(
     """
     if config.scene or config.record or config.follow:
         raise WyhError("got --sink web with --scene, --record or --follow: it has none of them yet")
+    if config.osc is not None or config.osc_to or config.midi is not None:
+        raise WyhError("got --sink web with --osc or --midi: each page has knobs of its own")
     from wyh.live.page import serve  # the web is loaded by those alone who play there
 
     (player,) = load_players(config, run)
     scene = compile_scene(config, player, knobs)
-    on_ready()
     return serve(
         player,
         scene.compiled,
@@ -200,6 +202,7 @@ def serve_page(
         log_dir=config.log,
         open_browser=config.browser,
         stop=stop,
+        on_ready=on_ready,
     )
 
 

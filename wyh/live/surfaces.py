@@ -102,11 +102,12 @@ class Surfaces:
                 light = self._flasher.is_light()
                 self._window.refresh(self._flasher.view(view, self._live.spec.video, light))
                 self._flasher.shown(light)
-        if self._osc_out is not None and (known := self._watcher.known()) is not None:
+        if self._osc_out is not None and self._live.shown is not None:
+            known = self._watcher.known()
             newest = self._live.output.newest[-_LEVEL_SAMPLES:]
             power = float(np.mean(np.square(newest)))
             level_db = 10 * np.log10(max(power, 1e-12))
-            self._osc_out.send(known[0], level_db, self._panel.values)
+            self._osc_out.send(None if known is None else known[0], level_db, self._panel.values)
 
     def _latencies(self) -> dict[str, dict[str, float | None]]:
         live = self._live

@@ -9,11 +9,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 import numpy as np
 
-from wyh.errors import WyhError
 from wyh.media import sound_portaudio
 from wyh.media.sound_devices import NULL, open_stream, usable
 from wyh.media.sound_stream import Device, Kind, NoSound, Serve, Stream, Wanted
@@ -228,7 +228,8 @@ class Link:
 
     def _reopen(self, old: Stream | None) -> None:
         if old is not None:
-            old.close()
+            with suppress(Exception):  # it is gone, whatever the library says of it
+                old.close()
         else:
             self._told = True
         while not self._stop.wait(self._pause):
@@ -236,12 +237,13 @@ class Link:
             try:
                 sound_portaudio.refresh()
                 stream = self._open()
-            except (NoSound, WyhError):
+            except Exception:  # whatever the library says, it is tried again while it plays
                 continue
             try:
                 stream.start()
-            except NoSound:
-                stream.close()
+            except Exception:
+                with suppress(Exception):
+                    stream.close()
                 continue
             self._opened = time.perf_counter()
             self._stream = stream

@@ -5,6 +5,7 @@ On Linux its wheel brings no PortAudio: then importing it fails, and it counts a
 
 import functools
 import threading
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,8 @@ def refresh() -> None:
     sd = library()
     with _opening:
         if sd is not None and not _open:
-            sd._terminate()
+            with suppress(sd.PortAudioError):  # it may have failed to begin, the last time
+                sd._terminate()
             sd._initialize()
 
 

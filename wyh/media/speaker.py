@@ -11,8 +11,7 @@ from wyh.media.sound_devices import INSTALL, NULL, is_null, pick, usable
 from wyh.media.sound_end import End
 from wyh.media.sound_link import Link
 
-DEVICE_MS = 40.0
-PERFORMANCE_MS = 10.0
+DEVICE_MS = 50.0
 
 Pull = Callable[[int], Float32[np.ndarray, "samples ..."]]
 
