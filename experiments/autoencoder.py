@@ -4,7 +4,7 @@
     python -m experiments.autoencoder --data my_room.mp4       # your own footage, or photos
     python -m experiments.autoencoder --preset wyhiwys         # the seed's own sizes and loss
 
-On 2 cores `default` takes about a minute and a half and `wyhiwys` about 8. Expect on the bundled film:
+On 2 cores `default` takes a minute and a half and `wyhiwys` about 8. Expect on the bundled film:
 
     default   val_heard_db 7 or more: pictures that a listener recovers from the *sound*, mixed with
               noise, against the mean picture, of seconds kept out of training; it begins as
