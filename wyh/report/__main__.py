@@ -2,6 +2,7 @@
 
     python -m wyh.report                           # the newest run, on what it has never seen
     python -m wyh.report --run RUN holiday.mp4     # on films of your own
+    python -m wyh.report --run RUN --beside OTHER  # and a table of runs trained otherwise
 
 On the bundled film it takes about a minute on 2 cores. The page, its drawings, sounds and
 `report.json` are in RUN/report; the page's path is printed last.
@@ -9,6 +10,7 @@ On the bundled film it takes about a minute on 2 cores. The page, its drawings, 
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import tyro
 
 from wyh.cli import run as run_command
 from wyh.errors import WyhError
+from wyh.report.beside import Other, others, table
 from wyh.report.findings import Findings, report_json
 from wyh.runs import BUNDLED, RUNS, Run, cannot_write, choose_run, replace_file
 from wyh.transducers.compile import use_compilation_cache
@@ -29,6 +32,7 @@ class Config:
     run: Path | None = None  # the run to report on; the newest under runs/ unless given
     out: Path | None = None  # the folder to write; RUN/report unless given
     checkpoint: str = "best"  # best, latest, or a step's number
+    beside: tuple[Path, ...] = ()  # runs trained otherwise, which have reports: to be compared
 
 
 def main(config: Config) -> None:
@@ -36,6 +40,7 @@ def main(config: Config) -> None:
     run, note = choose_run(config.run)
     if note:
         print(note.replace("playing", "reporting on"), file=sys.stderr)
+    compared = others(run, config.beside)
     use_compilation_cache()
     # What comes with the package is not ours to write into.
     home = RUNS / BUNDLED.name if run.directory == BUNDLED else run.directory
@@ -45,7 +50,7 @@ def main(config: Config) -> None:
     except OSError as error:
         raise cannot_write(out, error) from None
     findings = measure(run, config, out)
-    print(write(findings, run, out))
+    print(write(findings, run, out, compared))
 
 
 def measure(run: Run, config: Config, out: Path) -> Findings:
@@ -67,7 +72,7 @@ def measure(run: Run, config: Config, out: Path) -> Findings:
             raise WyhError(f"{run.directory} is of the kind {run.kind!r}, which has no report yet")
 
 
-def write(findings: Findings, run: Run, out: Path) -> Path:
+def write(findings: Findings, run: Run, out: Path, beside: Sequence[Other] = ()) -> Path:
     """Write drawings, sounds, `report.json` and, last, the page.
 
     Raises:
@@ -84,7 +89,8 @@ def write(findings: Findings, run: Run, out: Path) -> Path:
     told = report_json(findings, str(run.directory), run.kind)
     text = json.dumps(told, indent=2, allow_nan=False) + "\n"
     replace_file(out / "report.json", text.encode())
-    whole = page.page(findings, run.directory.name, run.kind, drawn, film, wavs)
+    section = table(findings.figures, beside)
+    whole = page.page(findings, run.directory.name, run.kind, drawn, film, wavs, section)
     index = out / "index.html"
     replace_file(index, whole.encode())
     return index

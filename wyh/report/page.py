@@ -78,7 +78,7 @@ shows how much of the picture stays, read from the code's own bands.</p>
 <h2>With which phase</h2>
 <p>What the sound keeps, in dB, by how the noise bands get their phase.</p>
 $phases
-
+$beside
 <h2>How long it takes</h2>
 <p>$time</p>
 <div class="parts">$parts</div>
@@ -105,8 +105,9 @@ def page(
     charts: Mapping[str, Path],
     film: Path,
     wavs: list[Path],
+    beside: str = "",
 ) -> str:
-    """The whole page, pictures and sounds within it."""
+    """The whole page, pictures and sounds within it; `beside` is a section of other runs."""
     labels = _NAMES | {c.name: c.label for c in findings.contenders}
     versions = ", ".join(f"{name} {v}" for name, v in findings.run.get("versions", {}).items())
     said = [run, f"trained {findings.run.get('created', '')[:16]}", versions]
@@ -126,6 +127,7 @@ def page(
             for one, path in zip(findings.variations, wavs, strict=True)
         ),
         phases=_phases(findings),
+        beside=beside,
         time=_time(findings),
         parts=_parts(findings),
         legend=_legend(findings),
