@@ -50,7 +50,7 @@ class Config:
 
     out: Path  # where the packed run goes
     inputs: tyro.conf.Positional[tuple[Path, ...]] = ()  # photos and films beside the bundled one
-    data: Path = Path("data/bundle/reel.mkv")  # the reel that is trained on
+    reel: Path = Path("data/bundle/reel.mkv")  # written: the film that is trained on
     run: Path | None = None  # the whole run; runs/bundle-DATE unless given
     steps: int = autoencoder.PRESETS["default"].fit.steps  # of training
     seed: int = 0  # of training
@@ -60,12 +60,14 @@ def main(config: Config) -> None:
     """Make the reel, train, pack."""
     if (config.out / "config.json").exists():
         raise WyhError(f"{config.out} holds a run already: remove it, or choose another --out")
-    write_reel(config.inputs, config.data)
+    if config.reel != Config.reel and config.reel.exists():
+        raise WyhError(f"{config.reel} is there already: --reel names a film that is to be made")
+    write_reel(config.inputs, config.reel)
     run, preset = config.run or default_run_dir("bundle"), autoencoder.PRESETS["default"]
     autoencoder.main(
         replace(
             preset,
-            data=(config.data,),
+            data=(config.reel,),
             out=run,
             size=f"{WIDTH}x{HEIGHT}",
             sound=replace(preset.sound, model=MODEL),

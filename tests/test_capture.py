@@ -137,6 +137,33 @@ def test_one_sound(run, ears, tmp_path):
     np.testing.assert_array_equal(sound, np.arange(12_000) % 20_000)
 
 
+def test_a_full_disk_keeps_what_there_is(run, ears, tmp_path, monkeypatch):
+    write, written = capture.WavWriter.write, []
+
+    def filling(self, block):
+        if len(written) == 5:
+            raise WyhError("cannot be written: the disk may be full")
+        written.append(block)
+        write(self, block)
+
+    monkeypatch.setattr(capture.WavWriter, "write", filling)
+    out = tmp_path / "out.wav"
+    status, _, told = run(source="mic", secs=60, out=out)
+    assert status == 2
+    assert f"the disk may be full; what came before is in {out}" in told
+    assert soundfile.info(out).frames == sum(map(len, written)) > 0
+    written.clear()
+    status, _, told = run(source="mic", secs=60, out=tmp_path / "sounds", label="clap")
+    assert status == 2 and not list((tmp_path / "sounds").rglob("*.*"))
+
+
+def test_a_folder_may_be_called_mic(run, ears, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mic").mkdir()
+    assert run(source="mic", secs=0.1, label="mic", out=".")[0] == 0
+    assert (tmp_path / "mic" / "mic-001.wav").exists()
+
+
 def test_sounds_of_a_label(run, ears, tmp_path):
     folder = tmp_path / "sounds"
     (folder / "clap").mkdir(parents=True)

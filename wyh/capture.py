@@ -102,7 +102,7 @@ def _check(config: Config) -> None:
 
 
 def _is_microphone(source: str) -> bool:
-    return source.partition(":")[0] == "mic" and not Path(source).exists()
+    return source.partition(":")[0] == "mic" and not Path(source).is_file()
 
 
 def _open(config: Config, source: str) -> Microphone:
@@ -171,8 +171,12 @@ def _take(config: Config, microphone: Microphone, out: Path, stop: threading.Eve
     left = total = round(config.secs * config.sample_rate)
     out.parent.mkdir(parents=True, exist_ok=True)
     channels = 2 if config.stereo else 1
-    writer = WavWriter(out, config.sample_rate, channels=channels)
-    kept = False
+    out.touch(exist_ok=False)  # ours from now on, whoever else records beside us
+    try:
+        writer = WavWriter(out, config.sample_rate, channels=channels)
+    except BaseException:
+        out.unlink()
+        raise
     try:
         with _bar(out.name, config.secs) as bar:
             while left and not stop.is_set():
@@ -180,9 +184,17 @@ def _take(config: Config, microphone: Microphone, out: Path, stop: threading.Eve
                 writer.write(block)
                 left -= len(block)
                 _show(bar, (total - left) / config.sample_rate)
-        kept = left == 0 or (config.label is None and left < total)
+    except WyhError as error:
+        if config.label is None and left < total:
+            raise WyhError(f"{error}; what came before is in {out}") from None
+        raise
     finally:
-        writer.close(keep=kept)
+        kept = left == 0 or (config.label is None and left < total)
+        try:
+            writer.close(keep=kept)
+        finally:
+            if not kept or not out.stat().st_size:
+                out.unlink(missing_ok=True)
     return (total - left) / config.sample_rate if kept else None
 
 

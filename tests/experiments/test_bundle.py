@@ -77,7 +77,7 @@ def test_it_trains_on_the_reel_and_packs(grey_film, tmp_path, monkeypatch, capsy
 
     monkeypatch.setattr(autoencoder, "main", train)
     out, reel = tmp_path / "packed", tmp_path / "data" / "reel.mkv"
-    status, said, err = made(capsys, out=out, data=reel, run=tmp_path / "run", seed=3)
+    status, said, err = made(capsys, out=out, reel=reel, run=tmp_path / "run", seed=3)
     assert (status, said) == (0, f"{out}\n")
     assert "packed: 0.0" in err
     (config,) = asked
@@ -85,10 +85,13 @@ def test_it_trains_on_the_reel_and_packs(grey_film, tmp_path, monkeypatch, capsy
     assert (config.size, config.fit.seed, config.sound.model) == ("48x32", 3, bundle.MODEL)
     config.sound.model.check(bundle.HEIGHT, bundle.WIDTH)
     assert load_run(out).kind == "autoencoder"
-    status, _, err = made(capsys, out=out, data=reel, run=tmp_path / "again")
+    status, _, err = made(capsys, out=out, reel=reel, run=tmp_path / "again")
     assert status == 2 and "holds a run already" in err and len(asked) == 1
+    status, _, err = made(capsys, out=tmp_path / "other", reel=reel)
+    assert status == 2 and "is there already: --reel names a film that is to be made" in err
     monkeypatch.setattr(bundle, "MOST_BYTES", 100)
-    status, _, err = made(capsys, out=tmp_path / "large", data=reel, run=tmp_path / "again")
+    reel = tmp_path / "data" / "another.mkv"
+    status, _, err = made(capsys, out=tmp_path / "large", reel=reel, run=tmp_path / "again")
     assert status == 2 and "wanted 100 at most" in err
 
 
@@ -102,6 +105,6 @@ def test_nothing_to_see(tmp_path, capsys):
 def test_a_reel_that_cannot_be_written(tmp_path, capsys):
     (tmp_path / "file").touch()
     reel = tmp_path / "file" / "data" / "reel.mkv"
-    status, _, err = made(capsys, out=tmp_path / "packed", data=reel)
+    status, _, err = made(capsys, out=tmp_path / "packed", reel=reel)
     assert status == 2
     assert "cannot write" in err

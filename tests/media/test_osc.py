@@ -268,6 +268,15 @@ def test_no_such_address():
         OscIn(70000, turn=print, nudge=print, note=print)
 
 
+def test_localhost_is_the_one_that_is_listened_at(monkeypatch):
+    both = [
+        (socket.AF_INET6, socket.SOCK_DGRAM, 17, "", ("::1", 9000, 0, 0)),
+        (socket.AF_INET, socket.SOCK_DGRAM, 17, "", ("127.0.0.1", 9000)),
+    ]
+    monkeypatch.setattr(osc.socket, "getaddrinfo", lambda *_, **__: list(both))
+    assert osc._address("localhost:9000") == ("127.0.0.1", 9000)
+
+
 def test_what_is_heard_is_sent(receiver):
     code = np.linspace(0, 1, 64, dtype=np.float32)
     with OscOut(target(receiver), print) as surface:

@@ -57,6 +57,12 @@ def test_what_is_no_camera_is_found_where_it_was():
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/null"), reason="no such devices on this system")
+def test_a_folder_may_be_called_as_a_camera_is(there, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "0").mkdir()
+    assert resolve_source("0").camera is not None
+
+
 def test_any_device_may_be_a_camera(there):
     assert resolve_source("/dev/null").inputs[-2:] == ("-i", "/dev/null")
 

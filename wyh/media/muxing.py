@@ -75,6 +75,8 @@ def start_raw(
     Returns:
       The process, and where sound and pictures go in.
     """
+    if os.name != "posix":  # there, no second pipe can be handed on
+        raise WyhError("pictures made here cannot become a movie on Windows yet: choose a .wav")
     reading, writing = os.pipe()
     try:
         look = ["-f", "rawvideo", "-pix_fmt", "rgb24" if video.channels == 3 else "gray"]

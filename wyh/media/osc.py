@@ -247,6 +247,8 @@ def _address(target: str) -> tuple[str, int]:
         found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_DGRAM)
     except (OSError, UnicodeError):
         raise WyhError(f"{wanted}: there is no host {shown(host)}") from None
+    # Programs mostly listen for OSC by IPv4 alone, and localhost may be ::1 first.
+    found.sort(key=lambda each: each[0] != socket.AF_INET)
     return str(found[0][4][0]), int(port)
 
 

@@ -85,7 +85,8 @@ def resolve_source(
     if ffmpeg.is_url(text):
         inputs = (*_AT_ONCE, *_GLANCE, *_patience(text), "-i", text)
         return Source(text, inputs, paced=None, restarts=True, loop=loop)
-    if not Path(text).exists() and (live := _by_name(text)):
+    # A folder may well be called screen, or 0.
+    if not Path(text).is_file() and (live := _by_name(text)):
         return live
     try:
         mode = os.stat(text).st_mode
