@@ -27,6 +27,8 @@ _LOW_SECS = 0.02  # with less sound ahead at the page, no picture is looked at
 _PATIENCE = 1 / 3  # of the sound ahead: how long a block waits for the picture it should have
 _CLOSE_BAD, _CLOSE_FAILED = 1008, 1011
 _REASON_BYTES = 120  # of a close frame
+_STALLED_SECS = 10.0  # a page that takes nothing for so long is shut out
+_REPORT = 150  # messages that a report counts for: a page sends one in two seconds
 
 
 class Looked(NamedTuple):
@@ -142,11 +144,21 @@ class Client:
 
     async def _close(self, code: int, why: str) -> None:
         reason = why.encode()[:_REASON_BYTES].decode(errors="ignore")
-        with suppress(TimeoutError):  # a page that stalls does not hear it
+        try:
             await asyncio.wait_for(self._socket.close(code, reason), 2.0)
+        except TimeoutError:  # a page that stalls does not hear it
+            self._socket.transport.abort()
+
+    async def _send(self, message: str | bytes) -> None:
+        try:
+            async with asyncio.timeout(_STALLED_SECS):
+                await self._socket.send(message)
+        except TimeoutError:
+            self._socket.transport.abort()  # a close would wait for it too
+            raise WyhError("the page takes nothing of what it is sent") from None
 
     async def _read(self, hello: str) -> None:
-        await self._socket.send(hello)
+        await self._send(hello)
         async for data in self._socket:
             if not self._may_send.take():
                 raise WyhError("got too many messages at once")
@@ -159,6 +171,8 @@ class Client:
                 case Turn():
                     await self._turn(message)
                 case Report():
+                    if not self._may_send.take(_REPORT):
+                        raise WyhError("got too many reports at once")
                     self._instrument.told(message)
 
     async def _take_frame(self, frame: Frame) -> None:
@@ -186,7 +200,7 @@ class Client:
         try:
             self._instrument.turn(turn.name, turn.value)
         except WyhError as error:
-            await self._socket.send(messages.say(str(error)))
+            await self._send(messages.say(str(error)))
 
     async def _look(self) -> None:
         loop = asyncio.get_running_loop()
@@ -207,7 +221,7 @@ class Client:
                 code, known = await loop.run_in_executor(
                     self._pool, self._instrument.explain, looked.control
                 )
-            await self._socket.send(
+            await self._send(
                 messages.seen(frame.tick, looked.waited_secs, code, known, looked.picture)
             )
 
@@ -227,7 +241,7 @@ class Client:
             made = await loop.run_in_executor(self._pool, self._instrument.make, blocks)
             self._begun = True
             self._instrument.told(made)
-            await self._socket.send(messages.sound(made.first, blocks, made.samples))
+            await self._send(messages.sound(made.first, blocks, made.samples))
 
     async def _wait_for_picture(self, due: int) -> None:
         """Wait for the tick that the sound should know of, while there is sound enough ahead."""

@@ -112,7 +112,14 @@ def _parse_text(text: str) -> Message:
                 told = values["stages_ms"]
                 stages = {name: _durations(told.get(name, [])) for name in STAGES}
                 return Report(underruns, stages)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        RecursionError,
+        OverflowError,
+    ):
         raise WyhError("got a text that is no message of the page") from None
     raise WyhError("got a text of another kind, wanted turn or report")
 

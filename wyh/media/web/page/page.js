@@ -33,7 +33,8 @@ page.stream = new Stream({
   note: ({ text }) => trouble(text),
   refused: (why) => {
     state("refused", "Not let in");
-    trouble(why);
+    page.tick = -1; // nothing to begin anew: the token is of another day
+    stop(why);
   },
   gone: (why, pauseMs) => {
     const soon = pauseMs >= 1000 ? ` Trying again every ${Math.round(pauseMs / 1000)} s.` : "";

@@ -67,7 +67,11 @@ export class Stream {
     let why = reason;
     if (!wasIn && !reason) {
       try {
-        const answer = await fetch(this.address, { cache: "no-store" });
+        const answer = await fetch(this.address, {
+          cache: "no-store",
+          signal: AbortSignal.timeout(5000),
+        });
+        if (socket !== this.socket) return; // another one was opened meanwhile
         if (answer.status === 403) {
           this.on.refused((await answer.text()).trim());
           return;
@@ -76,6 +80,7 @@ export class Stream {
         why = "";
       }
     }
+    if (socket !== this.socket) return;
     if (code === SHUT_OUT) this.pause = BACK_OFF_MS[1];
     this.on.gone(why, this.pause);
     this.timer = setTimeout(() => this.connect(), this.pause);
