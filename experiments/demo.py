@@ -58,7 +58,7 @@ What to try next:
   python -m wyh.report --run {out}
   python -m wyh.listen {film} --run {out} --out listened.mp4
   python -m wyh.render {SAMPLE} --run {out} --out heard.mp4
-  python -m wyh.live --source {SAMPLE} --run {out} --sink live.wav
+  python -m wyh.live --source {SAMPLE} --run {out}  # into the speaker
   python -m experiments.autoencoder --data YOUR_FILM.mp4   # then render or play it""")
 
 

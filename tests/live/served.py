@@ -3,6 +3,7 @@
 import re
 import threading
 import time
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -73,3 +74,19 @@ class Served:
         self._stop.set()
         self._thread.join(PATIENCE)
         assert not self._thread.is_alive()
+
+
+@contextmanager
+def serving(player, compiled):
+    """Starts servers, `start(**options) -> Served`, and ends them."""
+    running = []
+
+    def start(**how):
+        running.append(Served(player, compiled, **how))
+        return running[-1]
+
+    try:
+        yield start
+    finally:
+        for one in running:
+            one.end()

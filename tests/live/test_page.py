@@ -13,7 +13,7 @@ import jax
 import numpy as np
 import pytest
 
-from tests.live.served import KNOBS, PATIENCE, SEED, Served
+from tests.live.served import KNOBS, PATIENCE, SEED, Served, serving
 from wyh.live import page
 from wyh.live.log import Emitted, Observed, read_log
 from wyh.live.replay import replay
@@ -43,15 +43,8 @@ def compiled(player):
 @pytest.fixture
 def serve(player, compiled):
     """Starts servers: `serve(**options) -> Served`."""
-    running = []
-
-    def start(**how):
-        running.append(Served(player, compiled, **how))
-        return running[-1]
-
-    yield start
-    for served in running:
-        served.end()
+    with serving(player, compiled) as start:
+        yield start
 
 
 def say_frame(client, tick, pixels):

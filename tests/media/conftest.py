@@ -1,3 +1,6 @@
+import os
+import threading
+
 import pytest
 
 from tests.media import clips, fake_sound
@@ -50,3 +53,12 @@ def library(monkeypatch):
     monkeypatch.setattr(sound_link, "BACK_OFF_SECS", (0.02, 0.05))
     made.other = other
     return made
+
+
+@pytest.fixture
+def nothing_left_behind(tmp_path):
+    """No test leaves a half-written file, a thread or an open pipe."""
+    threads, files = threading.active_count(), len(os.listdir("/dev/fd"))
+    yield
+    assert not list(tmp_path.glob(".wyh*")) and not list(tmp_path.glob("*.part"))
+    assert (threading.active_count(), len(os.listdir("/dev/fd"))) == (threads, files)

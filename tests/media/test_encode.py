@@ -2,7 +2,6 @@ import dataclasses
 import os
 import resource
 import signal
-import threading
 from fractions import Fraction
 
 import numpy as np
@@ -15,6 +14,8 @@ from wyh.media import encode, whole
 from wyh.media.decode import probe
 from wyh.media.encode import MovieWriter, WavWriter
 from wyh.specs import VideoSpec
+
+pytestmark = pytest.mark.usefixtures("nothing_left_behind")
 
 RATE = 22050
 SMALL = VideoSpec(Fraction(25), 16, 64)
@@ -37,15 +38,6 @@ def symlink_to_full_disk(monkeypatch, folder):
     link.symlink_to("/dev/full")
     monkeypatch.setattr(whole, "_reserve", lambda path: link)
     return link
-
-
-@pytest.fixture(autouse=True)
-def nothing_left_behind(tmp_path):
-    """No test leaves a half-written file, a thread or an open pipe."""
-    threads, files = threading.active_count(), len(os.listdir("/dev/fd"))
-    yield
-    assert not list(tmp_path.glob(".wyh*")) and not list(tmp_path.glob("*.part"))
-    assert (threading.active_count(), len(os.listdir("/dev/fd"))) == (threads, files)
 
 
 # ---------------------------------------------------------------- sound files

@@ -69,7 +69,7 @@ def _play(config: Config) -> tuple[dict[str, Any], WyhError | None]:
         from wyh.live.flasher import Flasher
 
         flasher = Flasher()
-    if flasher is not None and config.sink.partition(":")[0] != "screen":
+    if flasher is not None and not config.has_window:
         source = flasher.source()
     else:
         source = resolve_source(

@@ -55,6 +55,11 @@ class Config:
     transducer: str | None = None  # module:function, for a kind of your own
 
     @property
+    def has_window(self) -> bool:
+        """Whether the sink is a window, with a speaker."""
+        return self.sink.partition(":")[0] == "screen"
+
+    @property
     def ring_ms(self) -> float:
         """Sound kept ahead of the sink."""
         preset = PERFORMANCE_MS if self.performance else SAFE_MS
@@ -88,8 +93,7 @@ def check(config: Config) -> None:
         raise WyhError(f"got --source page with --sink {config.sink}: only --sink web has a page")
     if config.measure and (config.sink == "web" or config.duration or config.record):
         raise WyhError("got --measure with --sink web, --duration or --record: leave these out")
-    windowed = config.sink.partition(":")[0] == "screen"
-    if config.measure and config.source and not windowed:
+    if config.measure and config.source and not config.has_window:
         raise WyhError(
             "got --measure with --source: add --sink screen, whose flashes it shall see, or leave "
             "--source out"

@@ -40,7 +40,7 @@ class Surfaces:
     def __enter__(self) -> "Surfaces":
         config, turn, nudge = self._config, self._panel.turn, self._panel.nudge
         with ExitStack() as stack:
-            if config.sink.partition(":")[0] == "screen":
+            if config.has_window:
                 from wyh.media.screen import Window
 
                 self._window = stack.enter_context(

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from wyh.errors import WyhError
 from wyh.knobs import ALL
-from wyh.media.drawing import AMBER, PAPER
-from wyh.media.keys import KEYS, Key, flipped
-from wyh.media.overlays import paint_details, paint_help
-from wyh.media.stage import Stage
 from wyh.media.view import View
+from wyh.media.window.drawing import AMBER, PAPER
+from wyh.media.window.keys import KEYS, Key, flipped
+from wyh.media.window.overlays import paint_details, paint_help
+from wyh.media.window.painter import Painter
 
 if TYPE_CHECKING:
     from pygame import Surface
@@ -106,7 +106,7 @@ class Window:
         self._full_screen = False
         if fullscreen:
             self._toggle_full_screen()
-        self._stage = Stage(title, scenes)
+        self._painter = Painter(title, scenes)
         self._over = ""  # help or details
         self._held: set[int] = set()
         self._said, self._said_at = "", 0.0
@@ -127,11 +127,11 @@ class Window:
         message = self._said if now - self._said_at < MESSAGE_SECS else ""
         surface = self._window.get_surface()
         # Keys that were just pressed show at once.
-        self._stage.paint(surface, view._replace(knobs=knobs), message or view.message, secs)
+        self._painter.paint(surface, view._replace(knobs=knobs), message or view.message, secs)
         if self._over == "help":
-            paint_help(self._stage.canvas)
+            paint_help(self._painter.canvas)
         elif self._over == "details":
-            paint_details(self._stage.canvas, self._latencies())
+            paint_details(self._painter.canvas, self._latencies())
         self._window.flip()
 
     def close(self) -> None:

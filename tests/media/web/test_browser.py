@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import make_run
-from tests.live.served import KNOBS, PATIENCE, SEED, Served
+from tests.live.served import KNOBS, PATIENCE, SEED, serving
 from tests.media.clips import run_ffmpeg
 from wyh.live.log import Observed, read_log
 from wyh.live.replay import replay
@@ -108,15 +108,8 @@ def compiled(player):
 
 @pytest.fixture
 def serve(player, compiled):
-    running = []
-
-    def start(**how):
-        running.append(Served(player, compiled, **how))
-        return running[-1]
-
-    yield start
-    for served in running:
-        served.end()
+    with serving(player, compiled) as start:
+        yield start
 
 
 @pytest.fixture

@@ -99,7 +99,7 @@ def _make(key_path: Path, certificate_path: Path, names: Sequence[str]) -> None:
         .not_valid_before(today - timedelta(days=1))
         .not_valid_after(today + timedelta(days=_DAYS))
         .add_extension(held, critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(usage, critical=False)
         .sign(key, hashes.SHA256())
     )

@@ -20,7 +20,7 @@ export function noCamera() {
 export class Camera {
   /** `ended()` is called when the camera goes while it is in use. */
   constructor(video, ended) {
-    Object.assign(this, { video, ended, taken: null });
+    Object.assign(this, { video, ended, taken: null, turn: 0 });
   }
 
   /** Show the camera of this id, or the browser's own choice. Throws an `Error` in plain words. */
@@ -28,16 +28,24 @@ export class Camera {
     const why = noCamera();
     if (why) throw new Error(why);
     this.close();
+    const { turn } = this; // until it is closed, or another one is chosen
     const which = deviceId ? { deviceId: { exact: deviceId } } : { facingMode: { ideal: "environment" } };
     const frames = { frameRate: { ideal: Math.max(30, Math.ceil(frameRate)) } };
     try {
-      this.media = await navigator.mediaDevices.getUserMedia({ video: { ...WISH, ...which, ...frames } });
-      this.video.srcObject = this.media;
+      const media = await navigator.mediaDevices.getUserMedia({ video: { ...WISH, ...which, ...frames } });
+      if (turn !== this.turn) {
+        media.getTracks().forEach((track) => track.stop());
+        return;
+      }
+      this.media = media;
+      this.video.srcObject = media;
       await this.video.play();
     } catch (error) {
+      if (turn !== this.turn) return;
       this.close();
       throw new Error(TROUBLE[error.name] ?? `The camera cannot be used: ${error.message}`);
     }
+    if (turn !== this.turn) return;
     const [track] = this.media.getVideoTracks();
     track.onended = () => this.ended();
     this.follow();
@@ -69,6 +77,7 @@ export class Camera {
   }
 
   close() {
+    this.turn += 1;
     this.media?.getTracks().forEach((track) => {
       track.onended = null;
       track.stop();

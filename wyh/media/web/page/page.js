@@ -56,6 +56,7 @@ function trouble(line) {
 }
 
 async function welcome(hello) {
+  page.frameRate = hello.frame_rate[0] / hello.frame_rate[1];
   document.documentElement.style.setProperty("--ratio", String(hello.width / hello.height));
   document.body.dataset.fit = hello.fit;
   document.body.dataset.source = hello.source ? "server" : "own";
@@ -71,6 +72,8 @@ async function welcome(hello) {
   if (!page.wants) {
     state("ready", "Ready");
     at("start").disabled = false;
+    if (page.refocus) at("start").focus();
+    page.refocus = false;
     return;
   }
   if (page.sound && (page.sound.rate !== hello.sample_rate || page.sound.channels !== hello.audio_channels)) {
@@ -88,6 +91,7 @@ async function start() {
     // The device first: it must follow the click, and the camera may ask a question.
     await openSound();
     if (!page.stream.hello?.source) await openCamera("");
+    if (!page.wants) return; // stopped meanwhile
     await play();
     at("stop").focus();
   } catch (error) {
@@ -106,7 +110,7 @@ async function closeSound() {
 }
 
 async function openCamera(id) {
-  await page.camera.open(id, page.stream.hello.frame_rate[0] / page.stream.hello.frame_rate[1]);
+  await page.camera.open(id, page.frameRate);
   const cameras = await page.camera.list();
   const options = cameras.map(({ id: value, name, isUsed }) => new Option(name, value, isUsed, isUsed));
   at("cameras").replaceChildren(...options);
@@ -138,6 +142,7 @@ async function stop(why = "") {
   trouble(why);
   if (page.tick >= 0) page.stream.restart();
   page.tick = -1;
+  page.refocus = at("start").disabled; // then as soon as it can be pressed again
   at("start").focus();
 }
 
@@ -247,7 +252,9 @@ at("cameras").addEventListener("change", ({ target }) => openCamera(target.value
 for (const name of APART) at(name).addEventListener("click", () => flip(name));
 document.addEventListener("visibilitychange", () => {
   // The system takes a wake lock back when the page is hidden.
-  if (!document.hidden && page.wants) navigator.wakeLock?.request("screen").catch(() => null);
+  if (document.hidden || !page.wants) return;
+  page.sound?.context.resume().catch(() => null); // and some a sound
+  navigator.wakeLock?.request("screen").then((lock) => (page.lock = lock), () => null);
 });
 setInterval(showFigures, SHOW_MS);
 setInterval(() => {

@@ -3,9 +3,9 @@
 import math
 
 from wyh.knobs import ALL, PLAYING
-from wyh.media.drawing import AMBER, CARD, INK, RED, SOFT, Box, Canvas
-from wyh.media.spectrum import LEAST_DB, Level, Levels
 from wyh.media.view import View
+from wyh.media.window.drawing import AMBER, CARD, INK, RED, SOFT, Box, Canvas
+from wyh.media.window.spectrum import LEAST_DB, Level, Levels
 
 NAMES = {
     "gain_db": "volume",

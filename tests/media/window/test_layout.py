@@ -2,7 +2,7 @@ from itertools import combinations
 
 import pytest
 
-from wyh.media.layout import lay_out
+from wyh.media.window.layout import lay_out
 
 SIZES = [(1280, 720), (800, 600), (1920, 1080), (3840, 2160), (600, 900), (2000, 480), (480, 320)]
 

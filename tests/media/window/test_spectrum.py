@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from wyh.media.spectrum import LEAST_DB, Level, Levels, Spectrum
+from wyh.media.window.spectrum import LEAST_DB, Level, Levels, Spectrum
 
 RATE = 8000
 

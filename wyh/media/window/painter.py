@@ -5,12 +5,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import UInt8
 
-from wyh.media.drawing import AMBER, CARD, FAINT, ICE, INK, LINE, PAPER, RED, SOFT, Box, Canvas
-from wyh.media.keys import HINTS
-from wyh.media.layout import HERTZ, NAME, Layout, lay_out
-from wyh.media.readings import Readings
-from wyh.media.spectrum import Spectrum
 from wyh.media.view import View
+from wyh.media.window.drawing import (
+    AMBER,
+    CARD,
+    FAINT,
+    ICE,
+    INK,
+    LINE,
+    PAPER,
+    RED,
+    SOFT,
+    Box,
+    Canvas,
+)
+from wyh.media.window.keys import HINTS
+from wyh.media.window.layout import HERTZ, NAME, Layout, lay_out
+from wyh.media.window.readings import Readings
+from wyh.media.window.spectrum import Spectrum
 
 if TYPE_CHECKING:
     from pygame import Surface
@@ -20,7 +32,7 @@ _BODY, _EDGE = (38, 52, 74), (112, 152, 200)
 _DIM = (92, 62, 26)
 
 
-class Stage:
+class Painter:
     """Paints one View after another. Remembers what rises and falls between them."""
 
     def __init__(self, title: str, scenes: int):

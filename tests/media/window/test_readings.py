@@ -1,9 +1,9 @@
 import pytest
 
-from wyh.media.keys import KEYS, flipped
-from wyh.media.overlays import STAGES
-from wyh.media.readings import NAMES, worth
-from wyh.media.stage import clock
+from wyh.media.window.keys import KEYS, flipped
+from wyh.media.window.overlays import STAGES
+from wyh.media.window.painter import clock
+from wyh.media.window.readings import NAMES, worth
 
 
 @pytest.mark.parametrize(

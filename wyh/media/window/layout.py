@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from wyh.media.drawing import Box
+from wyh.media.window.drawing import Box
 
 TALL = 1.2  # a window that is no wider than so many heights is laid out from top to bottom
 

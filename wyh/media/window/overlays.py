@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from wyh.media.drawing import AMBER, CARD, FAINT, INK, LINE, SOFT, Box, Canvas
-from wyh.media.keys import KEYS
+from wyh.media.window.drawing import AMBER, CARD, FAINT, INK, LINE, SOFT, Box, Canvas
+from wyh.media.window.keys import KEYS
 
 STAGES = {
     "grab": "the picture comes in",

@@ -1,0 +1,1 @@
+"""What the window paints: `wyh.media.screen` opens it and hears its keys."""
