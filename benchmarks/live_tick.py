@@ -17,7 +17,7 @@ from benchmarks.side_by_side import Job, Row, interleave, rounded, show, use_one
 from wyh import knobs
 from wyh.cli import run as run_command
 from wyh.runs import load_run
-from wyh.transducers.compile import compile_sonifier, traced
+from wyh.transducers.compile import compile_transducer, traced
 from wyh.transducers.kinds import load_player
 
 WANTED = 2.0  # ms, the 95th percentile of a tick
@@ -35,7 +35,7 @@ def stages(run: Path) -> dict[str, Job]:
     """What a tick does, in order; each call of both is the next tick."""
     player = load_player(load_run(run))
     spec, turned = player.transducer.spec, knobs.defaults()
-    compiled = compile_sonifier(player.transducer, player.variables, turned, seed=0)
+    compiled = compile_transducer(player.transducer, player.variables, turned, seed=0)
     variables, values = jax.device_put(player.variables), traced(turned)
     carry_in, carry_out, control, tick = compiled.carry_in, compiled.carry_out, None, 0
     drawn = np.random.default_rng(0).integers(0, 256, (16, 1, 1, *spec.video.shape), dtype=np.uint8)

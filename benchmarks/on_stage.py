@@ -36,7 +36,7 @@ from wyh.media import ffmpeg
 from wyh.media.decode import open_video
 from wyh.runs import load_run
 from wyh.samples import SAMPLE
-from wyh.transducers.compile import compile_sonifier
+from wyh.transducers.compile import compile_transducer
 from wyh.transducers.kinds import Player, load_player
 
 FRAME_RATE = 30
@@ -97,7 +97,7 @@ def expected(player: Player, film: Path, log: Path) -> Float32[np.ndarray, " sam
     spec = player.transducer.spec
     with open_video(film, spec.video) as reader:
         frames = np.concatenate([some.pixels for some in reader])
-    compiled = compile_sonifier(
+    compiled = compile_transducer(
         player.transducer, player.variables, knobs.defaults(), seed=0, emit_ticks=16
     )
     events = read_log(log)

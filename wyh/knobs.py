@@ -5,6 +5,7 @@ A knob's value reaches the compiled functions as a traced scalar: turning one ne
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from wyh.errors import WyhError, check_range
 
@@ -17,7 +18,10 @@ SCALES = ("bands", "pentatonic", "equal", "just", "own")
 
 @dataclass(frozen=True)
 class Knob:
-    """One thing to turn. `choices` names the values 0, 1, ... of a switch."""
+    """One thing to turn. `choices` names the values 0, 1, ... of a switch.
+
+    `of` is the direction it is of use in, "" for both.
+    """
 
     name: str
     default: float
@@ -26,30 +30,49 @@ class Knob:
     unit: str
     help: str
     choices: tuple[str, ...] = ()
+    of: Literal["see-hear", "hear-see", ""] = "see-hear"
+
+
+def _of_pictures(
+    name: str, default: float, low: float, high: float, unit: str, help: str, *choices: str
+) -> Knob:
+    return Knob(name, default, low, high, unit, help, choices, "hear-see")
 
 
 KNOBS = {
     knob.name: knob
     for knob in (
-        Knob("gain_db", 0.0, -60.0, 12.0, "dB", "volume, over the run's own calibrated level"),
-        Knob("mute", 0.0, 0.0, 1.0, "", "1 is silent"),
+        Knob(
+            "gain_db", 0.0, -60.0, 12.0, "dB", "volume, over the run's own calibrated level", of=""
+        ),
+        Knob("mute", 0.0, 0.0, 1.0, "", "1 is silent", of=""),
         Knob("phase", 2.0, 0.0, 2.0, "", "how noise bands get their phase", PHASES),
         Knob("glide", 1.0, 0.0, 1.0, "frames", "how long a picture takes to become the next"),
         Knob("timbre", 0.0, 0.0, 1.0, "", "0 is noise bands, 1 oscillators, between them a mix"),
         Knob("scale", 0.0, 0.0, 4.0, "", "the notes that the oscillators play", SCALES),
-        Knob("negative", 0.0, 0.0, 1.0, "", "1 plays the picture's negative, 0.5 mere grey"),
+        Knob("negative", 0.0, 0.0, 1.0, "", "1 is the picture's negative, 0.5 mere grey", of=""),
         Knob("black", 0.0, 0.0, 1.0, "", "1 makes black pictures silent"),
         Knob("still", 0.0, 0.0, 1.0, "", "1 lets pictures that stand still fade out"),
         Knob("width", 1.0, 0.0, 1.0, "", "of stereo: 0 is the middle, 1 from left to right"),
+        _of_pictures("bass", 0.0, -24.0, 24.0, "dB", "more of what sounds under 250 Hz"),
+        _of_pictures("middle", 0.0, -24.0, 24.0, "dB", "more of what sounds from there to 2.5 kHz"),
+        _of_pictures("treble", 0.0, -24.0, 24.0, "dB", "more of what sounds above that"),
+        _of_pictures("auto_gain", 0.0, 0.0, 1.0, "", "1 hears quiet and loud sound alike"),
+        _of_pictures("attack", 0.0, 0.0, 2.0, "s", "in which pictures follow what grows louder"),
+        _of_pictures("release", 0.0, 0.0, 5.0, "s", "in which they follow what grows quieter"),
+        _of_pictures("speed", 1.0, 0.0, 8.0, "", "of the drift of forms, whatever the sound"),
+        _of_pictures("hue", 0.0, 0.0, 1.0, "turns", "all colours moved round the circle"),
+        _of_pictures("colour", 1.0, 0.0, 2.0, "", "0 is grey, 1 the run's own colours"),
+        _of_pictures("flash_limit", 1.0, 0.0, 1.0, "", "keeps flashes to 3 a second", "off", "on"),
     )
 }
 
 PLAYING = {
     knob.name: knob
     for knob in (
-        Knob("freeze", 0.0, 0.0, 1.0, "", "on holds the picture that is heard", ("off", "on")),
+        Knob("freeze", 0.0, 0.0, 1.0, "", "on holds the picture that is heard", ("off", "on"), ""),
         Knob("scene", 1.0, 1.0, 8.0, "", "which run is heard: 1.5 is half the first and second"),
-        Knob("record", 0.0, 0.0, 1.0, "", "on writes a take", ("off", "on")),
+        Knob("record", 0.0, 0.0, 1.0, "", "on writes a take", ("off", "on"), ""),
     )
 }
 """What is turned while playing and never reaches a model: no file has it."""
@@ -57,6 +80,11 @@ PLAYING = {
 ALL = KNOBS | PLAYING
 
 Knobs = dict[str, float]
+
+
+def of_direction(direction: str, table: Mapping[str, Knob] = ALL) -> dict[str, Knob]:
+    """The knobs that are of use in a direction."""
+    return {name: knob for name, knob in table.items() if knob.of in ("", direction)}
 
 
 def defaults(**turned: float | str) -> Knobs:

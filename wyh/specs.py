@@ -102,6 +102,8 @@ class AudioSpec:
 class StreamSpec:
     """Both clocks of a transducer: pictures tick at `video.frame_rate`, sound in blocks.
 
+    Block k starts at sample `k * block`, whether it is made or heard.
+
     `latency_samples` is the time from the middle of a picture to the middle of its sound (or the
     reverse) that the algorithm itself costs; `render` takes it out, `live` reports it.
     """
@@ -152,6 +154,29 @@ class StreamSpec:
         # The start of a tick is rounded, so the next tick may already start on this very sample.
         ticks -= _tick_starts(ticks, rate, frame_rate) > samples
         return ticks, (samples - _tick_starts(ticks, rate, frame_rate)) / rate
+
+    def picture_schedule(
+        self, first: int, count: int, *, late: int = 0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """For each picture made from sound: the block it uses, and how old that is.
+
+        A block is known when it has ended, so picture k uses the newest block that ends at or
+        before the picture's tick, and before there is one the first.
+
+        Args:
+          first: the first of `count` pictures in a row.
+          count: how many.
+          late: samples by which pictures are made later than their tick: `latency_samples` puts
+            their sound in the middle of them, where it can be waited for.
+
+        Returns:
+          Blocks `int64 [count]` and ages in seconds `float64 [count]`, 0 up to a block.
+        """
+        ticks = first + np.arange(count, dtype=np.int64)
+        at = _tick_starts(ticks, self.audio.sample_rate, self.video.frame_rate) + late
+        blocks = np.maximum(at // self.block - 1, 0)
+        ages = np.maximum(at - (blocks + 1) * self.block, 0)
+        return blocks, ages / self.audio.sample_rate
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `config.json`; `from_json` reads them back."""

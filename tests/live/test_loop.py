@@ -19,7 +19,7 @@ from wyh.live.scenes import Scene
 from wyh.media.camera import FrameSource
 from wyh.media.sources import resolve_source
 from wyh.runs import load_run
-from wyh.transducers.compile import compile_sonifier
+from wyh.transducers.compile import compile_transducer
 from wyh.transducers.kinds import load_player
 from wyh.transducers.offline import sonify
 
@@ -54,7 +54,7 @@ def player(run_dir):
 
 
 def compiled_for(player, **ticks):
-    return compile_sonifier(player.transducer, player.variables, TURNED, seed=SEED, **ticks)
+    return compile_transducer(player.transducer, player.variables, TURNED, seed=SEED, **ticks)
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from wyh.media.sources import Source, resolve_source
 from wyh.media.web import messages
 from wyh.media.web.messages import FRAME, HEAD, PULL, SEEN, SOUND
 from wyh.runs import load_run
-from wyh.transducers.compile import compile_sonifier
+from wyh.transducers.compile import compile_transducer
 from wyh.transducers.kinds import load_player
 
 pytest.importorskip("websockets", reason="websockets is absent: wyh[web]")
@@ -37,7 +37,7 @@ def player(run_dir):
 
 @pytest.fixture(scope="module")
 def compiled(player):
-    return compile_sonifier(player.transducer, player.variables, KNOBS, seed=SEED)
+    return compile_transducer(player.transducer, player.variables, KNOBS, seed=SEED)
 
 
 @pytest.fixture

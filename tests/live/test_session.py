@@ -8,7 +8,7 @@ from wyh.live.panel import Panel
 from wyh.live.replay import replay
 from wyh.live.session import Session
 from wyh.runs import load_run
-from wyh.transducers.compile import compile_sonifier
+from wyh.transducers.compile import compile_transducer
 from wyh.transducers.kinds import load_player
 
 TURNED = knobs.defaults(phase="random")
@@ -22,7 +22,7 @@ def player(run_dir):
 
 @pytest.fixture(scope="module")
 def compiled(player):
-    return compile_sonifier(player.transducer, player.variables, TURNED, seed=SEED)
+    return compile_transducer(player.transducer, player.variables, TURNED, seed=SEED)
 
 
 @pytest.fixture

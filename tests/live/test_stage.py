@@ -28,15 +28,15 @@ def meanwhile(work):
 
 @pytest.fixture
 def panels(monkeypatch):
-    """The panel of the next performance, for a hand to turn."""
+    """The panel of the next performance, for a hand to turn once it plays."""
     made = []
 
-    class Kept(stage.Panel):
-        def __init__(self, *given):
-            super().__init__(*given)
-            made.append(self)
+    class Kept(stage.Live):
+        def __init__(self, scenes, panel, **how):
+            super().__init__(scenes, panel, **how)
+            made.append((self, panel))
 
-    monkeypatch.setattr(stage, "Panel", Kept)
+    monkeypatch.setattr(stage, "Live", Kept)
     return made
 
 
@@ -44,11 +44,11 @@ def turned_later(panels, *turns):
     """Turn knobs one after the other, while it plays."""
 
     def work():
-        while not panels:
+        while not (panels and panels[0][0].frames):
             time.sleep(0.05)
         for secs, name, value in turns:
             time.sleep(secs)
-            panels[0].turn(name, value)
+            panels[0][1].turn(name, value)
 
     return meanwhile(work)
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from wyh.metrics.heard import FLOOR, add_noise, log_mel, mel_matrix, periods
+from wyh.metrics.heard import FLOOR, add_noise, log_mel, periods
+from wyh.signal.bands import mel_matrix
 from wyh.specs import tick_start
 
 NTSC = Fraction(24000, 1001)

@@ -21,7 +21,7 @@ from wyh.transducers.autoencoder import (
     sonifier,
     stream_spec,
 )
-from wyh.transducers.compile import compile_sonifier, traced
+from wyh.transducers.compile import compile_transducer, traced
 from wyh.transducers.protocol import Magnitudes, tick_keys
 
 CONFIG = SonifierConfig(TINY_MODEL, TINY_SYNTH)
@@ -118,7 +118,7 @@ def test_a_picture_glides_into_the_next_by_its_age_alone(monkeypatch, rng, glide
 def test_no_knob_recompiles_and_each_is_heard(channels, rng):
     """An executable that is compiled ahead of time cannot recompile: it would refuse."""
     transducer = sonifier(CONFIG, VIDEO, channels)
-    compiled = compile_sonifier(transducer, VARIABLES, knobs.defaults(), seed=0)
+    compiled = compile_transducer(transducer, VARIABLES, knobs.defaults(), seed=0)
     pictures = np.zeros((6, 1, 1, 16, 16, 3), np.uint8)
     pictures[2:, ..., 8:, :] = 255
     pictures[0, ..., 0] = 60
@@ -238,7 +238,7 @@ def test_the_place_of_bands_comes_with_the_variables_or_is_an_even_spread(monkey
 
 
 def test_levels_follow_the_knobs(rng):
-    compiled = compile_sonifier(TRANSDUCER, VARIABLES, knobs.defaults(), seed=0)
+    compiled = compile_transducer(TRANSDUCER, VARIABLES, knobs.defaults(), seed=0)
     carry = compiled.carry_out
     _, control = compiled.observe(
         VARIABLES, compiled.carry_in, frames(rng, 1), traced(knobs.defaults()), np.int32(0)
@@ -259,17 +259,17 @@ def test_levels_follow_the_knobs(rng):
 
 
 def test_newer_variables_can_be_swapped_in_between_ticks(rng):
-    compiled = compile_sonifier(TRANSDUCER, VARIABLES, knobs.defaults(), seed=0)
+    compiled = compile_transducer(TRANSDUCER, VARIABLES, knobs.defaults(), seed=0)
     newer = untrained(CONFIG, VIDEO, seed=1)
     seen, values = frames(rng, 1), traced(knobs.defaults())
-    first = compile_sonifier(TRANSDUCER, newer, knobs.defaults(), seed=0)
+    first = compile_transducer(TRANSDUCER, newer, knobs.defaults(), seed=0)
     _, expected = first.observe(newer, first.carry_in, seen, values, np.int32(0))
     _, found = compiled.observe(newer, compiled.carry_in, seen, values, np.int32(0))
     np.testing.assert_array_equal(found.value, expected.value)
 
 
 def test_a_frame_of_another_shape_is_refused_not_recompiled(rng):
-    compiled = compile_sonifier(TRANSDUCER, VARIABLES, knobs.defaults(), seed=0)
+    compiled = compile_transducer(TRANSDUCER, VARIABLES, knobs.defaults(), seed=0)
     for wrong in (frames(rng, 2), frames(rng, 1).astype(np.float32)):
         with pytest.raises(TypeError):
             compiled.observe(

@@ -11,7 +11,7 @@ from tests.conftest import TINY_MODEL, TINY_SYNTH, untrained
 from wyh import knobs
 from wyh.specs import VideoSpec, as_rate
 from wyh.transducers.autoencoder import SonifierConfig, sonifier
-from wyh.transducers.compile import cache_dir, compile_sonifier, traced
+from wyh.transducers.compile import cache_dir, compile_transducer, traced
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_knob_values_are_scalars_of_one_type():
 def test_carries_are_donated_and_the_batch_is_as_asked(rng):
     config, video = SonifierConfig(TINY_MODEL, TINY_SYNTH), VideoSpec(as_rate(10), 16, 16)
     variables = untrained(config, video)
-    compiled = compile_sonifier(
+    compiled = compile_transducer(
         sonifier(config, video), variables, knobs.defaults(), seed=0, batch_size=3
     )
     seen = rng.integers(0, 256, (3, 1, 16, 16, 3), dtype=np.uint8)

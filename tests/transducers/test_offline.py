@@ -14,7 +14,7 @@ from wyh.specs import AudioSpec, StreamSpec, VideoSpec
 from wyh.synths.noise import NoiseConfig
 from wyh.transducers import offline
 from wyh.transducers.autoencoder import SonifierConfig, sonifier
-from wyh.transducers.compile import compile_sonifier, traced
+from wyh.transducers.compile import compile_transducer, traced
 from wyh.transducers.offline import samples_of, sonify
 from wyh.transducers.protocol import Transducer
 
@@ -82,7 +82,7 @@ def test_one_tick_at_a_time_as_live_does_gives_the_same_sound(policy, rng):
     transducer, variables = player(TINY, NTSC)
     spec, turned = transducer.spec, knobs.defaults(phase=policy)
     frames = noise_frames(rng, 40)
-    compiled = compile_sonifier(transducer, variables, turned, seed=3)
+    compiled = compile_transducer(transducer, variables, turned, seed=3)
     values, carry_in, carry_out = traced(turned), compiled.carry_in, compiled.carry_out
     sound, tick, control = [], -1, None
     for block in range(-(-40 * 8000 // 24 // spec.block)):
@@ -227,7 +227,7 @@ def test_any_transducer_is_trimmed_to_its_frames(block, latency):
 def test_memory_does_not_grow_with_the_stream(rng):
     """Controls are thrown away as soon as no block to come needs them."""
     transducer, variables = player(TINY, 30)
-    compiled = compile_sonifier(
+    compiled = compile_transducer(
         transducer, variables, knobs.defaults(), seed=0, observe_ticks=64, emit_ticks=128
     )
     shapes = []
@@ -250,7 +250,7 @@ def test_memory_does_not_grow_with_the_stream(rng):
 
 def test_the_compiled_forms_are_for_fixed_sizes(rng):
     transducer, variables = player(TINY, 30)
-    compiled = compile_sonifier(
+    compiled = compile_transducer(
         transducer, variables, knobs.defaults(), seed=0, observe_ticks=4, emit_ticks=6
     )
     _, controls = compiled.observe(

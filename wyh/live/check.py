@@ -11,7 +11,7 @@ import numpy as np
 
 from wyh import knobs
 from wyh.specs import StreamSpec
-from wyh.transducers.compile import Compiled, compile_sonifier, traced
+from wyh.transducers.compile import Compiled, compile_transducer, traced
 from wyh.transducers.kinds import Player
 
 FRAMES = 300  # looked at, at most
@@ -82,7 +82,7 @@ def _listed(folder: Path) -> list[str]:
 
 def _compile(player: Player) -> tuple[Compiled, float]:
     begin = time.perf_counter()
-    compiled = compile_sonifier(player.transducer, player.variables, knobs.defaults(), seed=0)
+    compiled = compile_transducer(player.transducer, player.variables, knobs.defaults(), seed=0)
     return compiled, time.perf_counter() - begin
 
 

@@ -24,7 +24,7 @@ from wyh.live.surfaces import Surfaces
 from wyh.live.watch import Notes, Watcher
 from wyh.media.camera import FrameSource
 from wyh.runs import Run, load_run
-from wyh.transducers.compile import compile_sonifier, use_compilation_cache
+from wyh.transducers.compile import compile_transducer, use_compilation_cache
 from wyh.transducers.insight import Insight
 from wyh.transducers.kinds import Player, insight_of, load_player
 
@@ -70,7 +70,7 @@ def compile_scene(config: Config, player: Player, knobs: Knobs, number: int = 0)
     Else fading between two would not keep the level.
     """
     seed = config.seed + number
-    compiled = compile_sonifier(player.transducer, player.variables, knobs, seed=seed)
+    compiled = compile_transducer(player.transducer, player.variables, knobs, seed=seed)
     return Scene(player, compiled)
 
 

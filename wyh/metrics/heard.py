@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 from jaxtyping import Float
 
-from wyh.signal.bands import hz_to_mel, mel_to_hz
+from wyh.signal.bands import mel_edges_hz, mel_matrix
 from wyh.signal.stft import stft_window
 from wyh.specs import tick_start
 
@@ -37,24 +37,6 @@ def periods(
     return np.lib.stride_tricks.sliding_window_view(heard, length)[starts - begin]
 
 
-def mel_matrix(
-    bands: int, *, n_fft: int, sample_rate: int, low_hz: float = 0.0
-) -> Float[np.ndarray, "bands bins"]:
-    """Triangles from `low_hz` to half the sample rate, equally wide in mel (as HTK has it).
-
-    They peak at 1, and end where the next one peaks. Triangles narrower than bins may be empty.
-    """
-    edges = _edges_hz(bands, sample_rate, low_hz)[:, None]
-    hz = np.arange(n_fft // 2 + 1) * (sample_rate / n_fft)
-    rising = (hz - edges[:-2]) / (edges[1:-1] - edges[:-2])
-    falling = (edges[2:] - hz) / (edges[2:] - edges[1:-1])
-    return np.maximum(np.minimum(rising, falling), 0)
-
-
-def _edges_hz(bands: int, sample_rate: int, low_hz: float) -> np.ndarray:
-    return mel_to_hz(np.linspace(hz_to_mel(low_hz), hz_to_mel(sample_rate / 2), bands + 2))
-
-
 def log_mel(
     waveform: Float[np.ndarray, " samples"],
     sample_rate: int,
@@ -80,7 +62,7 @@ def log_mel(
     """
     length = math.floor(sample_rate / frame_rate)
     # Bins as close as the lowest band is half as wide: the others are wider.
-    n_fft = max(length, math.ceil(sample_rate / _edges_hz(bands, sample_rate, 0.0)[1]))
+    n_fft = max(length, math.ceil(sample_rate / mel_edges_hz(bands, sample_rate)[1]))
     fold = mel_matrix(bands, n_fft=n_fft, sample_rate=sample_rate).T
     taper = stft_window("hann", length).astype(np.float64)
     power = np.empty((count, bands))

@@ -6,11 +6,13 @@ same function is one matrix product at the low resolution, whose channels are th
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
@@ -72,6 +74,62 @@ def depth_to_space(
     channels = deep // stride**2
     x = x.reshape(batch, height, width, stride, stride, channels).transpose(0, 1, 3, 2, 4, 5)
     return x.reshape(batch, height * stride, width * stride, channels)
+
+
+def spread(
+    x: Float[Array, "n rows columns channel"], height: int, width: int
+) -> Float[Array, "n height width channel"]:
+    """Brought to another size by cubic B-splines; the same size is left as it is."""
+    _, rows, columns, _ = x.shape
+    if columns != width:
+        x = jnp.einsum("nrcf,wc->nrwf", x, jnp.asarray(_splines(columns, width)))
+    if rows != height:
+        x = jnp.einsum("nrwf,hr->nhwf", x, jnp.asarray(_splines(rows, height)))
+    return x
+
+
+@lru_cache(maxsize=64)
+def _splines(cells: int, pixels: int) -> Float[np.ndarray, "pixels cells"]:
+    """How much of each cell is in each pixel; the outermost cells go on beyond the edge."""
+    at = (np.arange(pixels) + 0.5) * cells / pixels - 0.5
+    near = np.floor(at).astype(int)
+    along = (at - near)[:, None]
+    shares = np.concatenate(
+        [
+            (1 - along) ** 3,
+            3 * along**3 - 6 * along**2 + 4,
+            -3 * along**3 + 3 * along**2 + 3 * along + 1,
+            along**3,
+        ],
+        axis=1,
+    )
+    matrix = np.zeros((pixels, cells))
+    for tap in range(4):
+        np.add.at(
+            matrix, (np.arange(pixels), np.clip(near + tap - 1, 0, cells - 1)), shares[:, tap] / 6
+        )
+    return matrix.astype(np.float32)
+
+
+def averaged(
+    pictures: Float[Array, "n height width channel"], rows: int, columns: int
+) -> Float[Array, "n rows columns channel"]:
+    """Brought to another size by the mean over the area of each new pixel."""
+    _, height, width, _ = pictures.shape
+    if (height, width) == (rows, columns):
+        return pictures
+    x = jnp.einsum("nhwf,rh->nrwf", pictures, jnp.asarray(_areas(height, rows)))
+    return jnp.einsum("nrwf,cw->nrcf", x, jnp.asarray(_areas(width, columns)))
+
+
+@lru_cache(maxsize=64)
+def _areas(pixels: int, cells: int) -> Float[np.ndarray, "cells pixels"]:
+    """The share of each pixel in each cell."""
+    edges = np.arange(cells + 1) * pixels / cells
+    left, right = edges[:-1, None], edges[1:, None]
+    at = np.arange(pixels)
+    overlap = np.clip(np.minimum(right, at + 1) - np.maximum(left, at), 0, None)
+    return (overlap * cells / pixels).astype(np.float32)
 
 
 class _Conv(nn.Module):

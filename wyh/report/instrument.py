@@ -12,7 +12,7 @@ from wyh.knobs import Knobs
 from wyh.specs import VideoSpec
 from wyh.synths.noise import NoiseSynth
 from wyh.transducers.autoencoder import SonifierConfig, amplitudes, one_after_another, sonifier
-from wyh.transducers.compile import Compiled, compile_sonifier
+from wyh.transducers.compile import Compiled, compile_transducer
 from wyh.transducers.offline import (
     EMIT_TICKS,
     OBSERVE_TICKS,
@@ -30,7 +30,7 @@ class Instrument:
 
     def __init__(self, transducer: Transducer, variables: Variables, seed: int = 0) -> None:
         self.spec, self.variables = transducer.spec, variables
-        self._compiled = compile_sonifier(
+        self._compiled = compile_transducer(
             transducer,
             variables,
             knobs.defaults(),

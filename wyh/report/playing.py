@@ -16,7 +16,7 @@ from wyh.metrics.timing import offset_ms
 from wyh.report.instrument import Instrument
 from wyh.specs import tick_start
 from wyh.synths.noise import NoiseSynth
-from wyh.transducers.compile import compile_sonifier, traced
+from wyh.transducers.compile import compile_transducer, traced
 from wyh.transducers.kinds import Player
 
 STATIC_SECS = 20.0  # of a picture that stands still: harmonics of noise measure about 1.5 dB then
@@ -88,7 +88,7 @@ def compute_ms(player: Player) -> Float[np.ndarray, "ticks stages"]:
       Milliseconds, two columns: observe, emit.
     """
     spec, values = player.transducer.spec, knobs.defaults()
-    compiled = compile_sonifier(player.transducer, player.variables, values, seed=0)
+    compiled = compile_transducer(player.transducer, player.variables, values, seed=0)
     variables, turned = jax.device_put(player.variables), traced(values)
     carry_in, carry_out = compiled.carry_in, compiled.carry_out
     rng = np.random.default_rng(0)

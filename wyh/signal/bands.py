@@ -126,6 +126,25 @@ def band_matrix(
     return (bands == np.arange(n_bands)[:, None]).astype(np.float32)
 
 
+def mel_matrix(
+    bands: int, *, n_fft: int, sample_rate: int, low_hz: float = 0.0
+) -> Float[np.ndarray, "bands bins"]:
+    """Triangles from `low_hz` to half the sample rate, equally wide in mel (as HTK has it).
+
+    They peak at 1, and end where the next one peaks. Triangles narrower than bins may be empty.
+    """
+    edges = mel_edges_hz(bands, sample_rate, low_hz)[:, None]
+    hz = np.arange(n_fft // 2 + 1) * (sample_rate / n_fft)
+    rising = (hz - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - hz) / (edges[2:] - edges[1:-1])
+    return np.maximum(np.minimum(rising, falling), 0)
+
+
+def mel_edges_hz(bands: int, sample_rate: int, low_hz: float = 0.0) -> Float[np.ndarray, " edges"]:
+    """Where the triangles of `mel_matrix` start, peak and end: `[bands + 2]`, in Hz."""
+    return mel_to_hz(np.linspace(hz_to_mel(low_hz), hz_to_mel(sample_rate / 2), bands + 2))
+
+
 def fold_bands(
     power: Float[Array, "*batch bins"], matrix: Float[np.ndarray | Array, "bands bins"]
 ) -> Float[Array, "*batch bands"]:

@@ -63,7 +63,7 @@ class Compiled:
     emit_ticks: int
 
 
-def compile_sonifier(
+def compile_transducer(
     transducer: Transducer,
     variables: Variables,
     knobs: Knobs,
@@ -73,11 +73,13 @@ def compile_sonifier(
     observe_ticks: int = 1,
     emit_ticks: int = 1,
 ) -> Compiled:
-    """Compile both functions of a see -> hear transducer.
+    """Compile both functions of a transducer. Pictures come as `uint8`, both in and out.
 
     The keys of tick k are `fold_in(seed, k)`, with one seed for each clock.
     """
     in_key, out_key, carry_key = jax.random.split(jax.random.key(seed), 3)
+    spec = transducer.spec
+    sees = spec.direction == "see-hear"
 
     def observe(variables: Any, carry: Any, x: Any, knobs: Any, first: Any) -> Any:
         keys = tick_keys(in_key, first, observe_ticks)
@@ -85,20 +87,18 @@ def compile_sonifier(
 
     def emit(variables: Any, carry: Any, controls: Any, ages: Any, knobs: Any, first: Any) -> Any:
         keys = tick_keys(out_key, first, emit_ticks)
-        return transducer.emit_many(variables, carry, controls, ages, knobs, keys)
+        carry, made = transducer.emit_many(variables, carry, controls, ages, knobs, keys)
+        return carry, made if sees else jnp.rint(made * 255).astype(jnp.uint8)
 
     carry_in, carry_out = jax.jit(transducer.init, static_argnums=2)(
         variables, carry_key, batch_size
     )
-    frames = jax.ShapeDtypeStruct(
-        (batch_size, observe_ticks, *transducer.spec.video.shape), jnp.uint8
-    )
+    shape, dtype = (spec.video.shape, jnp.uint8) if sees else ((spec.block,), jnp.float32)
+    x = jax.ShapeDtypeStruct((batch_size, observe_ticks, *shape), dtype)
     tick = jax.ShapeDtypeStruct((), jnp.int32)
     values = traced(knobs)
-    observe_lowered = jax.jit(observe, donate_argnums=1).lower(
-        variables, carry_in, frames, values, tick
-    )
-    _, controls = jax.eval_shape(observe, variables, carry_in, frames, values, tick)
+    observe_lowered = jax.jit(observe, donate_argnums=1).lower(variables, carry_in, x, values, tick)
+    _, controls = jax.eval_shape(observe, variables, carry_in, x, values, tick)
     controls = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct((batch_size, emit_ticks, *leaf.shape[2:]), leaf.dtype),
         controls,

@@ -2,16 +2,20 @@
 
 import importlib
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wyh.errors import WyhError
 from wyh.models.listener import ListenerConfig
 from wyh.plain import from_plain
 from wyh.runs import Run, load_variables
+from wyh.specs import VideoSpec
 from wyh.transducers.autoencoder import SonifierConfig
 from wyh.transducers.insight import Insight, insight
 from wyh.transducers.listener import Listener
 from wyh.transducers.protocol import Transducer
+
+if TYPE_CHECKING:
+    from wyh.transducers.visualizer import VisualizerConfig
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,12 @@ class Player:
 
 
 def load_player(
-    run: Run, checkpoint: str = "best", custom: str | None = None, *, stereo: bool = False
+    run: Run,
+    checkpoint: str = "best",
+    custom: str | None = None,
+    *,
+    stereo: bool = False,
+    video: VideoSpec | None = None,
 ) -> Player:
     """The transducer of a run and its variables.
 
@@ -34,11 +43,12 @@ def load_player(
       custom: `module:function`, called with the run to make the transducer. It comes from the
         command line alone: a run that somebody shared never names code to execute.
       stereo: whether its sound is to have two channels.
+      video: the pictures it is to make, where it makes some; those it was trained on unless given.
 
     Raises:
       WyhError: unknown kind, damaged run, no such checkpoint or function.
     """
-    transducer = _function(custom)(run) if custom is not None else transducer_of(run, stereo)
+    transducer = _function(custom)(run) if custom is not None else transducer_of(run, stereo, video)
     if stereo and transducer.spec.audio.channels != 2:
         raise WyhError(f"got --stereo, but {custom} makes mono sound alone: leave it out")
     player = Player(run, transducer, _variables(run, checkpoint))
@@ -58,8 +68,11 @@ def _variables(run: Run, checkpoint: str) -> dict[str, Any]:
     return load_checkpoint_variables(run, int(checkpoint))
 
 
-def transducer_of(run: Run, stereo: bool = False) -> Transducer:
-    """The transducer of a run of a kind that wyh knows, in mono unless `stereo`."""
+def transducer_of(run: Run, stereo: bool = False, video: VideoSpec | None = None) -> Transducer:
+    """The transducer of a run of a kind that wyh knows, in mono unless `stereo`.
+
+    One that makes pictures makes them as `video` wants them, or else as it was trained.
+    """
     if run.stream is None:
         raise WyhError(f"{run.directory} is part of a model and cannot be played alone")
     match run.kind:
@@ -71,11 +84,32 @@ def transducer_of(run: Run, stereo: bool = False) -> Transducer:
                 return sonifier(sound, run.stream.video, 2 if stereo else 1)
             except WyhError as error:
                 raise WyhError(f"{run.directory}/config.json is damaged: {error}") from None
+        case "synesthesia":
+            from wyh.transducers.visualizer import visualizer
+
+            shape = run.stream.video.height, run.stream.video.width
+            return visualizer(visualizer_config(run), video or run.stream.video, shape)
         case _:
             raise WyhError(
                 f"{run.directory} is of the kind {run.kind!r}, which this version does not know: "
                 f"update wyh, or name its code with --transducer"
             )
+
+
+def visualizer_config(run: Run) -> "VisualizerConfig":
+    """What a run that makes pictures from sound is made of.
+
+    Raises:
+      WyhError: it is of another kind, or damaged.
+    """
+    from wyh.transducers.visualizer import VisualizerConfig
+
+    if run.kind != "synesthesia":
+        raise WyhError(f"{run.directory} is of the kind {run.kind!r}, wanted synesthesia")
+    try:
+        return from_plain(VisualizerConfig, run.config.get("visual"))
+    except WyhError as error:
+        raise WyhError(f"{run.directory}/config.json is damaged: {error}") from None
 
 
 def insight_of(player: Player) -> Insight | None:

@@ -39,6 +39,14 @@ class Magnitudes(NamedTuple):
     previous: Float[Array, "*lead bands"]
 
 
+class SoundFeatures(NamedTuple):
+    """What is heard, at this input tick and at the one before: `emit` glides between them."""
+
+    value: Float[Array, "*lead features"]  # as the model takes them, about standard normal
+    previous: Float[Array, "*lead features"]
+    level_db: Float[Array, "*lead"]  # of the window, against a sine of full scale
+
+
 @dataclass(frozen=True)
 class Transducer:
     """A playable: its spec and its pure functions.
@@ -47,10 +55,12 @@ class Transducer:
       spec: rates, shapes, block size, declared latency.
       init: `(variables, key, batch_size) -> (carry_in, carry_out)`.
       observe_many: `(variables, carry_in, x, knobs, keys) -> (carry_in, controls)`; x, keys and
-        controls have a time axis after the batch axis (keys: time alone).
+        controls have a time axis after the batch axis (keys: time alone). x are pictures, or
+        blocks of sound `float32 [batch, time, block]`.
       emit_many: `(variables, carry_out, controls, ages_secs, knobs, keys) -> (carry_out, y)`;
         controls, ages and keys have one entry for each output tick. Sound comes back joined:
-        `float32 [batch, time * block]`, in stereo `[batch, time * block, 2]`, left first.
+        `float32 [batch, time * block]`, in stereo `[batch, time * block, 2]`, left first; pictures
+        as `float32 [batch, time, height, width, 3]` in [0, 1].
       needs: names at the top of the variables, without which it cannot play.
     """
 

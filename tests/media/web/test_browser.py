@@ -18,7 +18,7 @@ from wyh.media.sources import resolve_source
 from wyh.media.web.messages import FRAME, HEAD
 from wyh.samples import SAMPLE
 from wyh.specs import AudioSpec, StreamSpec, VideoSpec
-from wyh.transducers.compile import compile_sonifier
+from wyh.transducers.compile import compile_transducer
 from wyh.transducers.kinds import load_player
 
 pytest.importorskip("websockets", reason="websockets is absent: wyh[web]")
@@ -103,7 +103,7 @@ def player(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def compiled(player):
-    return compile_sonifier(player.transducer, player.variables, KNOBS, seed=SEED)
+    return compile_transducer(player.transducer, player.variables, KNOBS, seed=SEED)
 
 
 @pytest.fixture
