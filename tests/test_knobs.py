@@ -39,6 +39,18 @@ def test_knobs_are_turned_by_value_and_switches_also_by_name():
     assert knobs.defaults(phase=1) == knobs.defaults(phase="fixed")
 
 
+def test_each_direction_has_its_knobs_in_the_order_of_the_table():
+    see, hear = (list(knobs.of_direction(way)) for way in ("see-hear", "hear-see"))
+    both = {"gain_db", "mute", "negative", "freeze", "scene", "record"}
+    assert set(see) & set(hear) == both
+    assert set(see) | set(hear) == set(knobs.ALL)
+    assert {"glide", "width"} <= set(see) - both
+    assert {"attack", "flash_limit"} <= set(hear) - both
+    assert see == [name for name in knobs.ALL if name in see]
+    # Of a table of its own, such as those that reach a model.
+    assert not set(knobs.of_direction("hear-see", KNOBS)) & set(knobs.PLAYING)
+
+
 def test_words_of_the_command_line():
     assert knobs.parse(()) == knobs.defaults()
     assert knobs.parse(("gain_db=-6", "phase=random", "mute=0.5")) == knobs.defaults(

@@ -136,10 +136,16 @@ def test_what_cannot_be_listened_to(run, wav, tmp_path, capsys):
         f"got --out {tmp_path}/seen.wav, wanted a name in .mp4, .mkv, .mov"
     )
     assert why(height=4) == "got --height 4, wanted 16 to 2048"
+    assert why(duration=3) == (
+        f"got --duration, but {run.directory} makes sound, which is turned back into pictures: "
+        f"leave it out"
+    )
     assert "no such file" in why(source=tmp_path / "nothing.wav").lower()
     silent = tmp_path / "silent.mp4"
     run_ffmpeg("-f", "lavfi", "-i", "color=white:size=64x64:rate=10:duration=1", str(silent))
-    assert why(source=silent).endswith("has no sound, wanted a file with sound")
+    assert why(source=silent) == (
+        f"{silent} has no sound, but {run.directory} makes sound: give listen such sound"
+    )
     assert why(source=silent, out=silent).endswith("is an input itself: choose another --out")
     deaf = make_run(tmp_path / "deaf")
     assert why(run=deaf.directory) == (

@@ -13,7 +13,7 @@ import soundfile
 
 from tests.conftest import TINY_MODEL, ended, left_to_right, make_run
 from tests.media.clips import read_audio, read_video, run_ffmpeg
-from wyh import cli, render
+from wyh import cli, render, rendering
 from wyh.errors import WyhError
 from wyh.media import ffmpeg
 from wyh.media.decode import open_video, probe
@@ -399,10 +399,9 @@ def test_a_full_disk(clip, run, tmp_path, capsys, suffix, monkeypatch):
         monkeypatch.setattr(soundfile.SoundFile, "write", full)
         message = "No space left on device"
     else:
-        monkeypatch.setattr(render, "sonify", lambda *a, **k: iter(()))  # ffmpeg is given nothing
-        monkeypatch.setattr(
-            "wyh.media.muxing.AAC", ["-c:a", "aac", "-b:a", "no number"]
-        )  # and ends early
+        # ffmpeg is given nothing, and ends early.
+        monkeypatch.setattr(rendering, "sonify", lambda *a, **k: iter(()))
+        monkeypatch.setattr("wyh.media.muxing.AAC", ["-c:a", "aac", "-b:a", "no number"])
         message = "cannot be written"
     assert message in refused(capsys, clip, out=tmp_path / f"out.{suffix}", run=run)
 
@@ -429,7 +428,7 @@ def test_bad_runs(clip, tmp_path, capsys, monkeypatch):
         assert message in refused(capsys, clip, out=out, run=run.directory)
         config.write_text(kept)
     monkeypatch.setattr(render, "load_player", looking_the_other_way(load_player))
-    assert "makes pictures from sound" in refused(capsys, clip, out=out, run=run.directory)
+    assert "this run makes pictures" in refused(capsys, clip, out=out, run=run.directory)
     monkeypatch.undo()
     variables = run.directory / "variables.safetensors"
     kept = variables.read_bytes()
@@ -483,8 +482,10 @@ def test_the_progress_bar_bears_any_length_that_a_file_claims(
 ):
     screen = Terminal()
     monkeypatch.setattr(sys, "stderr", screen)
-    monkeypatch.setattr(render, "probe", lambda path: replace(probe(path), duration_secs=claimed))
-    monkeypatch.setattr(render.tqdm, "__init__", always_shown(render.tqdm.__init__))
+    monkeypatch.setattr(
+        rendering, "probe", lambda path: replace(probe(path), duration_secs=claimed)
+    )
+    monkeypatch.setattr(rendering.tqdm, "__init__", always_shown(rendering.tqdm.__init__))
     render.main(Config((clip,), tmp_path / "out.wav", run))
     assert "clip.mp4:" in screen.getvalue()
     assert (tmp_path / "out.wav").exists()

@@ -1,4 +1,4 @@
-"""Long forms, run by `make soak`: an hour of footage through preparation and rendering.
+"""Long forms, run by `make soak`: an hour of footage or sound, prepared and rendered.
 
 Memory is that of the largest process, so the limits hold for each of them.
 """
@@ -14,7 +14,9 @@ import pytest
 import soundfile
 
 from tests.conftest import make_run
+from tests.visual import make_visual_run
 from wyh.dataset import open_dataset
+from wyh.media.decode import probe
 from wyh.samples import SAMPLE
 
 pytestmark = pytest.mark.soak
@@ -70,3 +72,13 @@ def test_rendering_an_hour_takes_little_memory_and_does_not_drift(hour, tmp_path
     # Joined files have a little more sound than picture: the length is the pictures'.
     about = soundfile.info(out)
     assert abs(about.frames / about.samplerate - HOUR_SECS) < 120 * 0.05
+
+
+def test_rendering_the_pictures_of_an_hour_takes_little_memory_and_disk(tmp_path):
+    song, out = tmp_path / "hour.mp3", tmp_path / "out" / "hour.mp4"
+    noise = ["-f", "lavfi", "-i", f"anoisesrc=d={HOUR_SECS}:a=0.3:r=44100", str(song)]
+    subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", *noise], check=True)
+    run = make_visual_run(tmp_path / "run")
+    assert largest_kb("wyh.render", song, "--run", run.directory, "--out", out) < MEMORY_KB
+    assert [path.name for path in out.parent.iterdir()] == ["hour.mp4"]
+    assert abs(probe(out).duration_secs - HOUR_SECS) < 0.1

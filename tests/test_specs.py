@@ -121,6 +121,30 @@ def test_the_step_of_a_schedule_may_differ_from_the_block():
     assert list(ages) == pytest.approx([age for _, age in expected])
 
 
+@pytest.mark.parametrize("frame_rate", [NTSC, Fraction(24), Fraction(60), Fraction(1)])
+@pytest.mark.parametrize("late", [0, 700, 1479])
+@pytest.mark.parametrize("first", [0, 9_999_990])
+def test_pictures_use_the_newest_block_that_has_ended(frame_rate, late, first):
+    spec = stream(frame_rate, 44100, 256)
+    blocks, ages = spec.picture_schedule(first, 60, late=late)
+    assert blocks.dtype == np.int64
+    for picture, block, age in zip(range(first, first + 60), blocks, ages, strict=True):
+        at = round(picture * Fraction(44100) / frame_rate) + late
+        ended = at // 256  # so many blocks
+        assert block == max(ended - 1, 0)
+        assert age * 44100 == pytest.approx(at - 256 * ended if ended else 0, abs=1e-6)
+        assert 0 <= age < 256 / 44100
+
+
+def test_pictures_come_one_by_one_as_they_come_together():
+    spec = stream(NTSC, 22050, 100)
+    blocks, ages = spec.picture_schedule(1000, 50, late=33)
+    for k in range(50):
+        (block,), (age,) = spec.picture_schedule(1000 + k, 1, late=33)
+        assert (block, age) == (blocks[k], ages[k])
+    assert (np.diff(blocks) >= 0).all()
+
+
 def test_what_follows_from_the_rates():
     spec = stream(25, 8000, latency=400)
     assert spec.budget_ms == 40

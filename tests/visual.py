@@ -19,7 +19,9 @@ TINY_FEATURES = FeatureConfig(
 )
 TINY_VISUAL = VisualizerConfig(
     TINY_FEATURES,
-    SynesthesiaConfig(painter=PainterConfig(grid=8, width=4, hidden=8, colours=2), look=8),
+    SynesthesiaConfig(
+        painter=PainterConfig(grid=8, width=4, hidden=8, colours=2, edges=1.5), look=8
+    ),
 )
 
 

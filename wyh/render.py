@@ -1,68 +1,74 @@
-"""Video files -> their sound, or the same videos with that sound.
+"""Video files -> their sound, or the same videos with that sound; or sounds -> their pictures.
 
 python -m wyh.render film.mp4 --out heard.mp4
 python -m wyh.render one.mp4 two.mkv --out heard/ --format wav
+python -m wyh.render song.mp3 --run runs/synesthesia --out seen.mp4 --size 1280x720
+
+Which of the two it is, the run decides.
 """
 
+import re
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import tyro
-from tqdm import tqdm
 
 from wyh import knobs
 from wyh.cli import run as run_command
 from wyh.errors import WyhError
-from wyh.media.decode import open_video, probe
-from wyh.media.encode import MovieWriter, WavWriter
 from wyh.media.find import find_files, kind_by_name
-from wyh.runs import choose_run
+from wyh.palette import with_palette
+from wyh.rendering import render_pictures, render_sound
+from wyh.runs import Run, choose_run
+from wyh.specs import Direction, VideoSpec, as_rate
 from wyh.transducers.compile import use_compilation_cache
 from wyh.transducers.kinds import Player, load_player
-from wyh.transducers.offline import sonify
-from wyh.windows import on_grid
 
 SUFFIXES = (".wav", ".mp4", ".mkv", ".mov")
 
 
 @dataclass(frozen=True)
 class Config:
-    """Play a model over files: each picture's sound, in sync, as long as the pictures."""
+    """Play a model over files: each picture's sound, or each sound's pictures, in sync."""
 
-    inputs: tyro.conf.Positional[tuple[Path, ...]]  # videos, or folders with some
-    out: Path  # .wav, .mp4, .mkv or .mov; a directory where there are several inputs
+    # Videos (for a run that makes pictures: any files with sound), or folders with some. Such runs
+    # also take lists: .txt, .m3u or .m3u8 with a path in each line.
+    inputs: tyro.conf.Positional[tuple[Path, ...]]
+    out: Path  # .mp4, .mkv, .mov or, of sound, .wav; a directory where there are several inputs
     run: Path | None = None  # the run to play; the newest under runs/ unless given
     checkpoint: str = "best"  # best, latest, or a step's number
     format: Literal["mp4", "mkv", "mov", "wav"] = "mp4"  # of the files in an output directory
     stereo: bool = False  # two channels: what is left in the picture sounds from the left
+    size: str | None = None  # of the pictures made, WIDTHxHEIGHT; those trained on unless given
+    frame_rate: str | None = None  # of the pictures made, in Hz, such as 60 or 30000/1001
+    palette: Path | None = None  # a picture whose colours to paint with
     set: tuple[str, ...] = ()  # knobs as name=value, such as phase=random gain_db=-6
-    seed: int = 0  # of the sound's random phases
+    seed: int = 0  # of the sound's random phases, or of where the forms begin
     transducer: str | None = None  # module:function, for a kind of your own
 
 
 def main(config: Config) -> None:
     """Render all inputs; those that cannot be are listed on stderr."""
     turned = knobs.parse(config.set)
-    jobs = plan(config)
-    for _, out in jobs:
-        if out.exists() and any(out.samefile(source) for source, _ in jobs):
-            raise WyhError(f"{out} is an input itself: choose another --out")
     run, note = choose_run(config.run)
+    use_compilation_cache()
+    player = open_player(config, run)
+    direction = player.transducer.spec.direction
+    jobs = plan(config, direction)
+    for _, out in jobs:
+        if out.exists() and any(source.exists() and out.samefile(source) for source, _ in jobs):
+            raise WyhError(f"{out} is an input itself: choose another --out")
     if note:
         print(note, file=sys.stderr)
-    use_compilation_cache()
-    player = load_player(run, config.checkpoint, config.transducer, stereo=config.stereo)
-    if player.transducer.spec.direction != "see-hear":
-        raise WyhError(f"{run.directory} makes pictures from sound: give it sound to render")
     failed: dict[Path, WyhError] = {}
     for source, out in jobs:
         try:
-            render(source, out, player, turned, seed=config.seed)
+            if direction == "see-hear":
+                render_sound(source, out, player, turned, seed=config.seed)
+            elif damage := render_pictures(source, out, player, turned, seed=config.seed):
+                print(f"rendered as far as it can be heard: {damage}", file=sys.stderr)
         except WyhError as error:
             failed[source] = error
     if len(failed) == len(jobs):
@@ -75,20 +81,73 @@ def main(config: Config) -> None:
             print(out)
 
 
-def plan(config: Config) -> list[tuple[Path, Path]]:
+def open_player(config: Config, run: Run) -> Player:
+    """What plays a run as the options want it.
+
+    Raises:
+      WyhError: the run cannot be played, or an option is of no use for it.
+    """
+    video = pictures_wanted(config, run)
+    player = load_player(
+        run, config.checkpoint, config.transducer, stereo=config.stereo, video=video
+    )
+    spec = player.transducer.spec
+    for word in config.set:
+        useful = knobs.of_direction(spec.direction, knobs.KNOBS)
+        if (name := word.partition("=")[0]) not in useful:
+            raise WyhError(f"got the knob {name!r}, wanted one of {', '.join(useful)}")
+    if video and video != spec.video:
+        only = f"{spec.video.width}x{spec.video.height} pixels at {spec.video.frame_rate} Hz"
+        raise WyhError(f"{config.transducer} makes {only} alone: leave --size, --frame-rate out")
+    return with_palette(player, config.palette) if config.palette else player
+
+
+def pictures_wanted(config: Config, run: Run) -> VideoSpec | None:
+    """The pictures that a run is to make; None where no option says so.
+
+    Raises:
+      WyhError: a size or rate that cannot be, or options of the other direction.
+    """
+    if run.stream is None:
+        return None
+    if run.stream.direction == "hear-see" and config.stereo:
+        raise WyhError(f"got --stereo, but {run.directory} makes pictures: leave it out")
+    if not (config.size or config.frame_rate):
+        return None
+    if run.stream.direction == "see-hear":
+        given = "--size" if config.size else "--frame-rate"
+        raise WyhError(f"got {given}, but {run.directory} makes sound: leave it out")
+    video = run.stream.video
+    if config.size:
+        match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", config.size)
+        if not match:
+            raise WyhError(
+                f"got --size {config.size}, wanted WIDTHxHEIGHT in pixels, such as 1280x720"
+            )
+        video = replace(video, width=int(match[1]), height=int(match[2]))
+    return replace(video, frame_rate=as_rate(config.frame_rate or video.frame_rate))
+
+
+def plan(config: Config, direction: Direction = "see-hear") -> list[tuple[Path, Path]]:
     """What is rendered into which file.
 
     Raises:
       WyhError: nothing to render, or an output of an unknown kind.
     """
-    named, found = find_files(config.inputs, leave_out=config.out)
-    sources = named + [path for path in found if kind_by_name(path) in ("video", "")]
+    sees = direction == "see-hear"
+    wanted, kinds = ("video", ("video", "")) if sees else ("sound", ("audio", "video", ""))
+    suffixes = SUFFIXES if sees else SUFFIXES[1:]
+    named, found = find_files(config.inputs, leave_out=config.out, lists=not sees)
+    sources = named + [path for path in found if kind_by_name(path) in kinds]
     if not sources:
-        raise WyhError("got no video files, wanted at least one")
+        raise WyhError(f"got no {wanted} files, wanted at least one")
     suffix = config.out.suffix.lower()
     to_file = bool(suffix) and not config.out.is_dir()
-    if to_file and suffix not in SUFFIXES:
-        raise WyhError(f"got --out {config.out}, wanted a name in {', '.join(SUFFIXES)}")
+    if to_file and suffix not in suffixes:
+        why = "" if sees else ": this run makes pictures"
+        raise WyhError(f"got --out {config.out}, wanted a name in {', '.join(suffixes)}{why}")
+    if not to_file and f".{config.format}" not in suffixes:
+        raise WyhError(f"got --format {config.format}, but this run makes pictures: choose mp4")
     if to_file and len(sources) > 1:
         raise WyhError(f"got --out {config.out} for {len(sources)} inputs, wanted a directory")
     if to_file:
@@ -102,52 +161,6 @@ def plan(config: Config) -> list[tuple[Path, Path]]:
         jobs[out] = source
     return [(source, out) for out, source in jobs.items()]
 
-
-def render(source: Path, out: Path, player: Player, turned: knobs.Knobs, *, seed: int = 0) -> None:
-    """Render one video file.
-
-    Raises:
-      WyhError: the source cannot be read whole or the output cannot be written; no output is left.
-    """
-    spec = player.transducer.spec
-    with ExitStack() as stack:
-        secs = probe(source).duration_secs
-        total = round(secs) if secs else None
-        bar = stack.enter_context(
-            tqdm(desc=source.name, total=total, disable=None, leave=False, bar_format=_BAR)
-        )
-        reader = stack.enter_context(open_video(source, spec.video))
-        frames = on_grid(reader, spec.video.frame_rate)
-        first = next(frames, None)
-        if first is None:
-            raise WyhError(f"{source}: no pictures, wanted a video")
-        out.parent.mkdir(parents=True, exist_ok=True)
-        rate, channels = spec.audio.sample_rate, spec.audio.channels
-        if out.suffix.lower() == ".wav":
-            wav = stack.enter_context(WavWriter(out, rate, channels=channels))
-            write = wav.write
-        else:
-            movie = MovieWriter(
-                out,
-                sample_rate=rate,
-                channels=channels,
-                copy_from=source,
-                start_secs=reader.start_secs,
-            )
-            write = stack.enter_context(movie).write_audio
-
-        def all_frames() -> Iterator[np.ndarray]:
-            yield first
-            yield from frames
-
-        sound = sonify(player.transducer, player.variables, all_frames(), turned, seed=seed)
-        for block in sound:
-            write(block)
-            bar.update(len(block) / rate)
-
-
-# tqdm has no total where the file does not tell its length, or tells less than there is.
-_BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total_fmt} s [{elapsed}<{remaining}]"
 
 if __name__ == "__main__":
     run_command(main, Config, "wyh render")

@@ -25,7 +25,7 @@ def insight(variables, control):
 class Served:
     """A running server: `notes`, `address`, `port`, and after `end` the `summary`."""
 
-    def __init__(self, player, compiled, **how):
+    def __init__(self, player, compiled, knobs=KNOBS, **how):
         self.notes, self.summary, self.failure = [], None, None
         self._stop, self._told = threading.Event(), threading.Event()
         options = {
@@ -37,7 +37,7 @@ class Served:
             "log_dir": None,
             "open_browser": False,
         }
-        self._arguments = (player, compiled, KNOBS), options | how
+        self._arguments = (player, compiled, knobs), options | how
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
         assert self._told.wait(PATIENCE)
@@ -77,12 +77,12 @@ class Served:
 
 
 @contextmanager
-def serving(player, compiled):
+def serving(player, compiled, knobs=KNOBS):
     """Starts servers, `start(**options) -> Served`, and ends them."""
     running = []
 
     def start(**how):
-        running.append(Served(player, compiled, **how))
+        running.append(Served(player, compiled, knobs, **how))
         return running[-1]
 
     try:

@@ -201,15 +201,6 @@ def test_the_source_is_never_written_over(run_dir, film):
         main(Config(str(film), run=run_dir, sink=str(film)))
 
 
-def test_a_run_of_another_direction(film, tmp_path):
-    run = make_run(tmp_path / "run")
-    about = json.loads((run.directory / "config.json").read_text())
-    about["stream"]["direction"] = "hear-see"
-    (run.directory / "config.json").write_text(json.dumps(about))
-    with pytest.raises(WyhError, match="does not make sound from pictures, and"):
-        main(Config(str(film), "null", run=run.directory))
-
-
 def test_stopped_before_it_began(run_dir, film, capsys, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt

@@ -162,3 +162,16 @@ def test_turned_from_many_threads_at_once():
     assert all(panel.values[name] == 1 for name in ("mute", "black", "still", "width"))
     assert last == {name: panel.values[name] for name in last}
     assert panel.traced == {name: np.float32(panel.values[name]) for name in KNOBS}
+
+
+def test_with_a_direction_only_its_knobs_are_there():
+    panel = Panel(knobs.defaults(bass=6.0), direction="hear-see")
+    assert panel.values.keys() == knobs.of_direction("hear-see").keys()
+    assert panel.traced == knobs.defaults(bass=6.0)
+    panel.turn("hue", 0.5)
+    panel.nudge("speed", 1)
+    assert (panel.values["hue"], panel.traced["hue"]) == (0.5, 0.5)
+    assert panel.values["speed"] == pytest.approx(1.4)
+    for turn in (lambda: panel.turn("timbre", 1), lambda: panel.nudge("scene", 1)):
+        with pytest.raises(WyhError, match=r"got the knob '(timbre|scene)', wanted one of gain"):
+            turn()

@@ -10,7 +10,7 @@ import soundfile
 
 from tests.media import clips
 from wyh.errors import WyhError
-from wyh.media import encode, whole
+from wyh.media import encode, ffmpeg, whole
 from wyh.media.decode import probe
 from wyh.media.encode import MovieWriter, WavWriter
 from wyh.specs import VideoSpec
@@ -316,8 +316,22 @@ def test_sizes_colours_and_rates(tmp_path, channels):
 
 
 def test_wrong_use(tmp_path):
-    with pytest.raises(ValueError, match="either"):
+    with pytest.raises(ValueError, match="either copy_from or video"):
         MovieWriter(tmp_path / "a.mp4", sample_rate=RATE)
+    song = {"sound_from": tmp_path / "s.wav"}
+    for options in (
+        {"video": SMALL},
+        {"video": SMALL, "sample_rate": RATE, **song},
+        {"copy_from": tmp_path / "a.mov", **song},
+    ):
+        with pytest.raises(ValueError, match="either sample_rate or, with video, sound_from"):
+            MovieWriter(tmp_path / "a.mp4", **options)
+    soundfile.write(tmp_path / "s.wav", np.zeros(100), 8000)
+    with (
+        pytest.raises(ValueError, match="wanted that of sound_from alone"),
+        MovieWriter(tmp_path / "a.mp4", video=SMALL, **song) as writer,
+    ):
+        writer.write_audio(np.zeros(100, np.float32))
     with pytest.raises(WyhError, match="a name ending in") as error:
         MovieWriter(tmp_path / "a.avi", sample_rate=RATE, video=SMALL)
     one_line(error)
@@ -326,6 +340,83 @@ def test_wrong_use(tmp_path):
         MovieWriter(tmp_path / "a.mp4", sample_rate=RATE, video=SMALL) as writer,
     ):
         writer.write_frames(np.zeros((1, 9, 9, 3), np.uint8))
+
+
+# ---------------------------------------------------------------- given frames, a file's sound
+
+
+def with_sound_of(source, target, pieces=11):
+    """All numbered pictures, with the sound of `source`."""
+    with MovieWriter(target, sound_from=source, video=SMALL, scaling="bicubic") as writer:
+        for frames in np.array_split(numbered(), pieces):
+            writer.write_frames(frames)
+        assert not target.exists()
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv", "mov"])
+@pytest.mark.parametrize("kind", ["wav", "mp3", "ogg", "m4a", "late.mp4", "late.ts"])
+def test_given_frames_and_the_sound_of_a_file_are_together(media, tmp_path, kind, ending):
+    """Picture 0 is seen when the sound begins, however late it is in its own file."""
+    source, target, begin = tmp_path / f"in.{kind}", tmp_path / f"out.{ending}", 0.0
+    if kind == "late.mp4":
+        source, begin = media("late_sound"), 0.5
+    elif kind == "late.ts":
+        clips.run_ffmpeg("-i", str(media("late_sound")), "-c", "copy", str(source))
+        begin = 0.5
+    else:
+        soundfile.write(tmp_path / "raw.wav", clips.clicking(4.4), clips.SAMPLE_RATE)
+        clips.run_ffmpeg("-i", str(tmp_path / "raw.wav"), str(source))
+    with_sound_of(source, target)
+    times, pixels = clips.read_video(target)
+    np.testing.assert_array_equal(clips.numbers_of(pixels), np.arange(clips.FRAMES))
+    heard = clips.clicks_in(clips.read_audio(target, times[0]))
+    wanted = clips.CLICKS_SECS[clips.CLICKS_SECS > begin] - begin
+    # Where a packet begins is not where the cut was: told by the file's own first sample.
+    own = clips.clicks_in(clips.read_audio(source, None))
+    np.testing.assert_allclose(heard, own, atol=1e-3)
+    np.testing.assert_allclose(heard, wanted, atol=1e-3 if not begin else 0.03)
+
+
+def test_the_sound_of_a_file_is_untouched_in_mkv(tmp_path):
+    wave = np.random.default_rng(0).integers(-(2**15), 2**15, (44100, 2), np.int16)
+    soundfile.write(tmp_path / "in.wav", wave, 44100)
+    with_sound_of(tmp_path / "in.wav", tmp_path / "a.mkv")
+    clips.run_ffmpeg("-i", str(tmp_path / "a.mkv"), "-c:a", "pcm_s16le", str(tmp_path / "out.wav"))
+    np.testing.assert_array_equal(soundfile.read(tmp_path / "out.wav", dtype="int16")[0], wave)
+
+
+def test_a_hole_in_the_sound_stays_one(media, tmp_path):
+    with_sound_of(media("hole_1493ms"), tmp_path / "a.mkv")
+    heard = clips.clicks_in(clips.read_audio(tmp_path / "a.mkv", 0.0))
+    np.testing.assert_allclose(heard, clips.RECIPES["hole_1493ms"].clicks, atol=2e-3)
+
+
+def test_sound_that_is_much_longer_than_the_pictures(tmp_path):
+    """It goes on to its own end; the pictures do not wait for it."""
+    soundfile.write(tmp_path / "in.wav", np.zeros(8000 * 300, np.int16), 8000)
+    with_sound_of(tmp_path / "in.wav", tmp_path / "a.mp4")
+    assert probe(tmp_path / "a.mp4").duration_secs == pytest.approx(300, abs=0.2)
+    assert len(clips.read_video(tmp_path / "a.mp4")[0]) == clips.FRAMES
+
+
+def test_frames_wait_for_an_encoder_that_is_slower(tmp_path, monkeypatch):
+    monkeypatch.setattr(encode, "_BOUND_BYTES", 1 << 18)
+    soundfile.write(tmp_path / "in.wav", np.zeros(8000 * 5, np.int16), 8000)
+    big = VideoSpec(Fraction(10), 360, 480)
+    frames = np.random.default_rng(0).integers(0, 256, (2, *big.shape), np.uint8)
+    with MovieWriter(tmp_path / "a.mp4", sound_from=tmp_path / "in.wav", video=big) as writer:
+        for _ in range(25):
+            writer.write_frames(frames)
+            assert writer._feeds[0].waiting_bytes <= frames.nbytes + (1 << 18)
+    assert len(clips.read_video(tmp_path / "a.mp4")[0]) == 50
+
+
+def test_sound_from_what_has_none(tmp_path):
+    clips.run_ffmpeg("-f", "lavfi", "-i", "testsrc=d=0.2", str(tmp_path / "mute.mp4"))
+    with pytest.raises(WyhError) as error:
+        MovieWriter(tmp_path / "a.mp4", sound_from=tmp_path / "mute.mp4", video=SMALL)
+    assert "mute.mp4 has no sound, wanted a file with sound" in one_line(error)
+    assert not (tmp_path / "a.mp4").exists()
 
 
 # ---------------------------------------------------------------- what goes wrong
@@ -386,3 +477,25 @@ def test_interrupted_movie_leaves_the_old_one(media, tmp_path, given):
         raise KeyboardInterrupt
     assert (tmp_path / "a.mp4").read_bytes() == b"old"
     assert writer._process._popen.returncode is not None
+
+
+@pytest.mark.parametrize("given", ["frames", "copy"])
+def test_interrupted_while_it_begins(media, tmp_path, monkeypatch, given):
+    """The ffmpeg that has just been started is not lost, or it would write the file again."""
+    started = []
+
+    class Interrupted(ffmpeg.Process):
+        def __init__(self, *arguments, **how):
+            super().__init__(*arguments, **how)
+            if how.get("stdin"):
+                started.append(self)
+                os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(ffmpeg, "Process", Interrupted)
+    source = media("cfr_mp4")
+    options = {"copy_from": source, "sample_rate": RATE}
+    if given == "frames":
+        options = {"video": SMALL, "sound_from": source}
+    with pytest.raises(KeyboardInterrupt):
+        MovieWriter(tmp_path / "a.mp4", **options)
+    assert [process._popen.returncode for process in started] == [-signal.SIGKILL]

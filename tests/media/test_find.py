@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from wyh.errors import WyhError
-from wyh.media.find import find_files, kind_by_name
+from wyh.media.find import find_files, kind_by_name, read_list
 
 
 @pytest.fixture
@@ -74,6 +74,35 @@ def test_what_is_not_there(tree):
     os.symlink(tree / "nowhere", tree / "broken.mp4")
     with pytest.raises(WyhError, match=r"broken\.mp4: no such file or directory"):
         find_files([tree / "broken.mp4"], leave_out=tree)
+
+
+def test_a_list_names_files_and_folders_beside_it(tree):
+    text = f"\ufeff# songs\r\n#EXTM3U\r\n\r\n ../b.mp4 \r\n{tree}/a.mp4\r\ndeeper\r\ngone.mp3\r\n"
+    (tree / "deep/list.M3U").write_bytes(text.encode())
+    given = [tree / "deep/list.M3U"]
+    named, found = find_files(given, leave_out=tree / "out", lists=True)
+    assert names(named, tree) == ["b.mp4", "a.mp4", "deep/gone.mp3"]
+    assert names(found, tree) == ["deep/deeper/d.txt"]
+    assert find_files(given, leave_out=tree / "out") == (given, [])
+
+
+def test_a_list_may_hold_addresses_of_files_and_names_of_any_coding(tmp_path):
+    name = os.fsdecode("müßig.mp3".encode("latin-1"))
+    (tmp_path / "a.m3u8").write_bytes(b"file:///songs/My%20Song.mp3\n" + os.fsencode(name))
+    assert read_list(tmp_path / "a.m3u8") == [Path("/songs/My Song.mp3"), tmp_path / name]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\n# nothing\n", "names no files, wanted a path in each line"),
+        (b"RIFF\0\0", "is no list of files: it is no text"),
+    ],
+)
+def test_what_is_no_list(content, message, tmp_path):
+    (tmp_path / "a.txt").write_bytes(content)
+    with pytest.raises(WyhError, match=message):
+        read_list(tmp_path / "a.txt")
 
 
 @pytest.mark.parametrize(

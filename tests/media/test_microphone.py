@@ -46,6 +46,15 @@ def test_a_slow_reader_loses_what_is_old():
     assert heard.lost == 5400
 
 
+def test_a_reader_can_go_on_with_what_comes():
+    heard = Heard(1000, 1)
+    heard.write(ramp(0, 300))
+    heard.skip()
+    heard.write(ramp(300, 100))
+    np.testing.assert_array_equal(heard.read(100, GO), np.arange(300, 400))
+    assert heard.lost == 0
+
+
 def test_newest():
     heard = Heard(1000, 1)
     assert not heard.newest(10).any() and len(heard.newest(10)) == 10
@@ -148,6 +157,19 @@ def test_no_microphone(open_one, library):
     library.names["microphone"] = []
     with pytest.raises(WyhError, match=r"^got no microphone, wanted one: connect it, or switch"):
         open_one()
+
+
+def test_a_patient_one_is_silent_until_there_is_a_microphone(open_one, library):
+    names, library.names["microphone"] = library.names["microphone"], []
+    microphone = open_one(None, patient=True)
+    notes = microphone.notes
+    (told,) = notes
+    assert told.startswith("the microphone cannot be opened: ") and "silence until" in told
+    with microphone:
+        assert not microphone.read().any()
+        library.names["microphone"] = names
+        wait_for(lambda: microphone.read().any())
+        wait_for(lambda: len(notes) == 2 and "the sound is on" in notes[1])
 
 
 def test_unknown_microphone(open_one, library):

@@ -13,7 +13,7 @@ from wyh import knobs
 from wyh.errors import WyhError
 from wyh.live.panel import Panel
 from wyh.media import screen
-from wyh.media.screen import KEYS, Window
+from wyh.media.screen import KEYS, SHOW_KEYS, Window
 
 pygame = pytest.importorskip("pygame", reason="pygame-ce is not installed: wyh[window]")
 
@@ -22,7 +22,8 @@ class Player:
     """A window with a panel behind it, and what came out."""
 
     def __init__(self, scenes=1, **options):
-        self.panel, self.quits = Panel(knobs.defaults(), scenes), 0
+        direction = "hear-see" if options.get("show") else None
+        self.panel, self.quits = Panel(knobs.defaults(), scenes, direction), 0
         self.window = Window(
             "film.mp4",
             turn=self.panel.turn,
@@ -42,7 +43,7 @@ class Player:
             code = ord("/") if letter == "?" else pygame.key.key_code(letter)
             held = {
                 "key": code,
-                "mod": pygame.KMOD_LSHIFT if name in ("?", "shift t") else 0,
+                "mod": pygame.KMOD_LSHIFT if name == "?" or "shift" in name else 0,
                 "unicode": letter if len(letter) == 1 else "",
                 "scancode": pygame.KSCAN_1 + code - ord("1") if letter.isdecimal() else 0,
             }
@@ -212,6 +213,78 @@ def test_pictures_made_of_sound_take_the_whole_window(player):
     made = np.full((16, 32, 3), 201, np.uint8)
     shown = player().pixels(picture=None, known=made)
     assert ((shown == 201).all(-1)).mean() > 0.85  # 1280x640 of it
+
+
+@pytest.mark.parametrize(
+    ("keys", "knob", "value"),
+    [
+        (("space",), "freeze", 1.0),
+        (("i", "i"), "negative", 0.0),
+        (("c", "c"), "hue", 0.1),
+        (("shift c",), "hue", 0.95),
+        (("v",), "colour", 1.1),
+        (("shift v",), "colour", 0.9),
+        (("s",), "speed", 1.4),
+        (("shift s",) * 9, "speed", 0.0),
+        (("a",), "auto_gain", 1.0),
+        (("b",) * 9, "bass", 24.0),
+        (("shift b",), "bass", -3.0),
+        (("n",), "middle", 3.0),
+        (("shift n",), "middle", -3.0),
+        (("t",), "treble", 3.0),
+        (("shift t",), "treble", -3.0),
+        (("r",), "record", 1.0),
+        (("m",), "mute", 1.0),
+        (("down", "up", "up"), "gain_db", 2.0),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, tuple) else str(value),
+)
+def test_keys_where_pictures_are_the_show(player, keys, knob, value):
+    playing = player(show=True)
+    playing.press(*keys)
+    before = Panel(knobs.defaults(), 1, "hear-see").values
+    assert playing.panel.values == before | {knob: pytest.approx(value)}
+
+
+def test_the_keys_of_a_show_turn_what_is_of_use_there():
+    turned = {key.knob for key in SHOW_KEYS.values() if key.way != "window"}
+    assert turned <= set(knobs.of_direction("hear-see"))
+    window = {name for name, key in KEYS.items() if key.way == "window"}
+    assert all(SHOW_KEYS[name] == KEYS[name] for name in window)
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (600, 900), (480, 320)])
+def test_a_show_is_its_picture_and_a_strip_that_fades(player, size):
+    made, playing = np.full((24, 32, 3), 201, np.uint8), player(show=True)
+    parts = {"picture": made, "known": None, "code": None}
+    strip = playing.pixels(*size, **parts)
+    width, height = size
+    assert (strip[-20:] != 201).any() and (strip[-20:] > 60).any()
+    playing.window._used_at -= 60
+    shown = playing.pixels(*size, **parts)
+    share = min(width / 32, height / 24) ** 2 * 32 * 24 / (width * height)
+    assert (shown == 201).all(-1).mean() == pytest.approx(share, abs=0.02)
+    assert ((shown == 0).all(-1) | (shown == 201).all(-1)).mean() > 0.99
+    told = playing.pixels(*size, **parts, message="the microphone is gone " * 9)
+    assert (told != shown).any(-1).sum() > 300  # a message comes up by itself
+    playing.press("i")
+    assert (playing.pixels(*size, **parts)[-20:] != 201).any()  # and a key brings the strip
+
+
+def test_a_show_says_what_is_on(player):
+    playing = player(show=True)
+    parts = {"picture": np.full((24, 32, 3), 90, np.uint8), "known": None, "code": None}
+    plain = playing.pixels(**parts)[-92:]
+    playing.press("r", "space", "m", "b")
+    on = playing.pixels(**parts)[-92:]
+    assert (on != plain).any(-1).sum() > 5000  # three badges and a knob
+    playing.press("h")
+    assert (playing.pixels(**parts)[300:420, 400:900] != 90).any(-1).mean() > 0.5
+
+
+def test_a_show_waits_for_its_first_picture(player):
+    shown = player(show=True).pixels(picture=None, known=None, code=None, latency_ms=None)
+    assert (shown[300:420] > 100).any()
 
 
 def test_a_grey_picture(player):

@@ -6,7 +6,7 @@ from tests.media import clips
 from wyh.errors import WyhError
 from wyh.media import cameras
 from wyh.media.cameras import Camera
-from wyh.media.sources import found_again, resolve_source
+from wyh.media.sources import SoundSource, found_again, gives, resolve_sound, resolve_source
 
 BRIO = Camera(1, "Logitech BRIO", "/dev/video1")
 
@@ -124,3 +124,61 @@ def test_files_that_are_no_film(media, tmp_path):
 def test_sizes_are_for_standard_input(media):
     with pytest.raises(WyhError, match="--size and --frame-rate are for --source -"):
         resolve_source(str(media("cfr_mp4")), size="8x8", frame_rate="25")
+
+
+@pytest.mark.parametrize(
+    ("text", "given"),
+    [
+        ("mic", "sound"),
+        ("mic:usb", "sound"),
+        ("0", "pictures"),
+        ("camera:brio", "pictures"),
+        ("screen:1", "pictures"),
+        ("/dev/video0", "pictures"),
+        ("http://host/radio", "either"),
+        ("song.mp3", "either"),
+        ("-", "either"),
+    ],
+)
+def test_what_a_source_gives_by_its_name(text, given):
+    assert gives(text) == given
+
+
+def test_a_file_called_as_a_microphone_is_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mic").write_text("")
+    assert gives("mic") == "either"
+
+
+@pytest.mark.parametrize(
+    ("text", "where"), [("mic", None), ("mic:2", "2"), ("mic:loopback:HDMI", "loopback:HDMI")]
+)
+def test_a_microphone(text, where):
+    assert resolve_sound(text) == SoundSource(text, True, where)
+
+
+def test_recordings_that_are_heard(media):
+    film = str(media("cfr_mp4"))
+    assert resolve_sound(film) == SoundSource(film, False, film)
+    assert resolve_sound("http://host/radio").where == "http://host/radio"
+
+
+def test_what_cannot_be_heard(media, tmp_path):
+    silent = tmp_path / "silent.mp4"
+    clips.run_ffmpeg("-i", str(media("cfr_mp4")), "-an", "-c", "copy", str(silent))
+    for text, message in (
+        ("0", "got 0 as a source, which gives pictures, not sound: give mic, mic:NAME"),
+        ("screen", "got screen as a source, which gives pictures"),
+        ("-", "got standard input as a source of sound: give mic"),
+        (str(silent), "has no sound, wanted a song or a film with sound"),
+        (str(tmp_path / "none.ogg"), "no such file"),
+        (str(tmp_path), "is a directory"),
+    ):
+        with pytest.raises(WyhError, match=message):
+            resolve_sound(text)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/null"), reason="no such devices on this system")
+def test_a_device_is_no_song():
+    with pytest.raises(WyhError, match="got /dev/null, which is no file: give mic"):
+        resolve_sound("/dev/null")

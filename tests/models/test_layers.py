@@ -5,7 +5,16 @@ import numpy as np
 import pytest
 from jax import lax
 
-from wyh.models.layers import DownConv, UpConv, conv_down, conv_up, depth_to_space
+from wyh.models.layers import (
+    DownConv,
+    UpConv,
+    _splines,
+    averaged,
+    conv_down,
+    conv_up,
+    depth_to_space,
+    spread,
+)
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 
@@ -91,3 +100,57 @@ def test_layers_add_a_bias_to_each_feature(stride, key):
         params = params | {"bias": jnp.arange(5.0)}
         expected = reference(x, params["kernel"], stride) + np.arange(5)[None, None, None]
         np.testing.assert_allclose(model.apply({"params": params}, x), expected, atol=1e-5)
+
+
+def spline(at, knots):
+    """Cubic B-splines by their definition, summed; beyond the ends the last one goes on."""
+    apart = np.abs(at - np.arange(-4, len(knots) + 4))
+    near = 2 / 3 - apart**2 + apart**3 / 2
+    weight = np.where(apart < 1, near, np.maximum(2 - apart, 0) ** 3 / 6)
+    return weight @ np.pad(knots, 4, mode="edge")
+
+
+@pytest.mark.parametrize(("cells", "pixels"), [(4, 16), (5, 13), (8, 8), (8, 3), (1, 6)])
+def test_spread_is_the_sum_of_splines(cells, pixels, rng):
+    matrix = _splines(cells, pixels)
+    assert matrix.shape == (pixels, cells) and (matrix >= 0).all()
+    np.testing.assert_allclose(matrix.sum(axis=1), 1, atol=1e-6)
+    knots = rng.standard_normal(cells)
+    at = (np.arange(pixels) + 0.5) * cells / pixels - 0.5
+    np.testing.assert_allclose(matrix @ knots, [spline(x, knots) for x in at], atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(12, 20), (7, 5), (3, 40), (3, 5)])
+@pytest.mark.parametrize("always", [False, True])
+def test_spread_goes_each_way_and_keeps_constants(size, always, rng):
+    x = jnp.asarray(rng.standard_normal((2, 3, 5, 4)), jnp.float32)
+    found = spread(x, *size, always=always)
+    down, right = (
+        _splines(cells, pixels) if cells != pixels or always else np.eye(cells)
+        for cells, pixels in zip((3, 5), size, strict=True)
+    )
+    wanted = np.einsum("hr,nrcf,wc->nhwf", down, np.asarray(x), right)
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+    constant = jnp.broadcast_to(x[:, :1, :1], x.shape)
+    kept = spread(constant, *size, always=always)
+    np.testing.assert_allclose(kept, np.broadcast_to(x[:, :1, :1], found.shape), atol=1e-6)
+
+
+@pytest.mark.parametrize(("height", "width"), [(12, 12), (4, 6), (1, 1)])
+def test_averaged_is_the_mean_of_blocks(height, width, rng):
+    x = jnp.asarray(rng.uniform(0, 1, (2, 12, 24, 3)), jnp.float32)
+    blocks = np.asarray(x).reshape(2, height, 12 // height, width, 24 // width, 3)
+    np.testing.assert_allclose(averaged(x, height, width), blocks.mean(axis=(2, 4)), atol=1e-6)
+
+
+@pytest.mark.parametrize(("height", "width"), [(5, 7), (11, 23), (30, 10), (17, 31)])
+def test_averaged_keeps_the_mean_whatever_the_size(height, width, rng):
+    x = jnp.asarray(rng.uniform(0, 1, (2, 12, 24, 3)), jnp.float32)
+    found = np.asarray(averaged(x, height, width))
+    assert found.shape == (2, height, width, 3)
+    np.testing.assert_allclose(found.mean(axis=(1, 2)), x.mean(axis=(1, 2)), atol=1e-6)
+    # Each new pixel is the mean over its area: of pixels cut so small that all cuts fall between.
+    fine = np.repeat(np.repeat(np.asarray(x), height, axis=1), width, axis=2)
+    areas = fine.reshape(2, height, 12, width, 24, 3).mean(axis=(2, 4))
+    np.testing.assert_allclose(found, areas, atol=1e-5)
+    assert averaged(x, 12, 24) is x

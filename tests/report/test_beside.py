@@ -41,7 +41,7 @@ def test_options_within_options_and_other_footage(tmp_path):
     (other.directory / "config.json").write_text(json.dumps(about))
     reported(other)
     (found,) = others(run, [other.directory])
-    assert found.changes == "sound.synth.layout mel, other footage"
+    assert found.changes == "sound.synth.layout mel, other recordings"
     same = make_run(tmp_path / "same")
     reported(same)
     assert others(run, [same.directory])[0].changes == "the same once more"

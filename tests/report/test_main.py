@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -61,12 +60,6 @@ def test_a_run_that_cannot_listen(tmp_path, film):
     run = make_run(tmp_path / "old")
     with pytest.raises(WyhError, match=r"old was trained before runs had listeners: train it"):
         command.main(command.Config((film,), run.directory))
-
-
-def test_a_run_that_makes_pictures(run):
-    other = replace(run, stream=replace(run.stream, direction="hear-see"))
-    with pytest.raises(WyhError, match="makes pictures from sound: reports are of runs that make"):
-        command.measure(other, command.Config(), run.directory)
 
 
 def test_a_kind_without_a_report(tmp_path):

@@ -271,3 +271,13 @@ def test_the_compiled_forms_are_for_fixed_sizes(rng):
         np.int32(0),
     )
     assert sound.shape == (1, 6 * 64)
+
+
+@pytest.mark.parametrize("lengths", [[], [0], [7], [10, 10], [3, 25, 0, 1, 41, 9], [100], [99, 1]])
+def test_chunks_are_of_one_size_but_for_the_last(lengths):
+    frames = np.arange(sum(lengths))
+    pieces = np.split(frames, np.cumsum(lengths)[:-1]) if lengths else []
+    chunks = list(offline._rechunk(pieces, 10))
+    assert [len(chunk) for chunk in chunks[:-1]] == [10] * (len(chunks) - 1)
+    assert all(0 < len(chunk) <= 10 for chunk in chunks)
+    assert np.concatenate([*chunks, []]).tolist() == frames.tolist()

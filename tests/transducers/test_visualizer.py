@@ -84,3 +84,42 @@ def test_size_and_rate_are_free():
 @pytest.mark.parametrize(("secs", "count"), [(0.001, 1), (0.5, 12), (0.53, 13), (3.0, 72)])
 def test_pictures_last_as_long_as_the_sound(secs, count):
     assert len(pictures_of(noise(secs))) == count
+
+
+def test_pieces_of_any_length_make_the_same_pictures():
+    sound = noise(1.7)
+    transducer, variables = visualizer(TINY_VISUAL, VIDEO), visual_variables(TINY_VISUAL, VIDEO)
+    whole = pictures_of(sound)
+    cuts = [[1, 2, 3, 500, 5120, 5121], [80 * k for k in range(1, 170)], [0, 0, 13000, len(sound)]]
+    for places in cuts:
+        pieces = np.split(sound, places)
+        runs = list(visualize(transducer, variables, iter(pieces), KNOBS))
+        assert all(len(run) for run in runs)
+        np.testing.assert_array_equal(np.concatenate(runs), whole)
+
+
+@pytest.mark.parametrize("pieces", [[], [np.zeros(0, np.float32)]])
+def test_no_sound_is_one_picture_of_silence(pieces):
+    transducer, variables = visualizer(TINY_VISUAL, VIDEO), visual_variables(TINY_VISUAL, VIDEO)
+    (run,) = visualize(transducer, variables, pieces, KNOBS)
+    np.testing.assert_array_equal(run, pictures_of(np.zeros(80, np.float32)))
+
+
+def test_pictures_are_made_as_soon_as_their_sound_is_known():
+    """So a long song needs little memory, and its first pictures are there at once."""
+    given = 0
+
+    def pieces():
+        nonlocal given
+        for number in range(40):
+            given += 1
+            yield noise(0.5, number)
+
+    transducer, variables = visualizer(TINY_VISUAL, VIDEO), visual_variables(TINY_VISUAL, VIDEO)
+    shown = ahead = 0
+    for run in visualize(transducer, variables, pieces(), KNOBS):
+        ahead = max(ahead, given * 0.5 - shown / 24)
+        shown += len(run)
+    assert (given, shown) == (40, 480)
+    # 64 blocks of sound, 32 pictures, the latency and a piece.
+    assert ahead < 64 * 80 / 8000 + 32 / 24 + 0.1 + 1.0

@@ -1,9 +1,11 @@
-"""Play a model now: pictures in, sound out, in real time.
+"""Play a model now, in real time: pictures in, sound out; or sound in, pictures out.
 
-python -m wyh.live                                    # the first camera, the speaker
+python -m wyh.live                                    # the newest run: camera or microphone
 python -m wyh.live --sink screen                      # and a window to play it from
 python -m wyh.live --sink web                         # in a browser: its camera, its speaker
 python -m wyh.live --source film.mp4 --sink heard.wav
+python -m wyh.live --source mic --run runs/SEEN       # see what you hear
+python -m wyh.live --source song.mp3 --run runs/SEEN  # it plays, in step with its pictures
 python -m wyh.live --run runs/NEW --follow            # hear a model learn
 """
 
@@ -13,7 +15,6 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,14 +23,17 @@ from typing import Any
 from wyh import knobs
 from wyh.cli import run as run_command
 from wyh.errors import WyhError
-from wyh.live.config import Config, check
+from wyh.live.config import Config, check, check_for
 from wyh.live.meter import Meter, as_text
 from wyh.media.camera import FrameSource
-from wyh.media.sources import resolve_source
+from wyh.media.sources import gives, resolve_sound, resolve_source
 from wyh.runs import Run, choose_run
 
 _IMPORTED = time.perf_counter()
 _SWITCH_SECS = 0.0005  # a busy Python thread may hold up the sound no longer than this
+
+Played = tuple[dict[str, Any], WyhError | None]
+"""The summary, and why the source ended too early, if it did."""
 
 
 def main(config: Config) -> None:
@@ -50,8 +54,8 @@ def main(config: Config) -> None:
         raise failure
 
 
-def _play(config: Config) -> tuple[dict[str, Any], WyhError | None]:
-    """Play; the summary, and why the source ended too early, if it did."""
+def _play(config: Config) -> Played:
+    """Play, whichever way the run does."""
     sys.setswitchinterval(_SWITCH_SECS)
     check(config)
     turned = knobs.parse(config.set)
@@ -62,7 +66,33 @@ def _play(config: Config) -> tuple[dict[str, Any], WyhError | None]:
     run, said = choose_run(config.run)
     if said:
         _note(said)
-    if config.sink == "web" and config.source in (None, "page"):
+    if run.stream is None:
+        raise WyhError(f"{run.directory} is part of a model and cannot be played alone")
+    sees = run.stream.direction == "see-hear"
+    if not (config.sink == "web" and config.source in (None, "page")):
+        config = replace(config, source=config.source or ("0" if sees else "mic"))
+        _check_source(config, run)
+    check_for(run.stream.direction, config)
+    config = replace(config, sink=config.sink or ("speaker" if sees else "screen"))
+    return (_sonify if sees else _visualize)(config, run, turned)
+
+
+def _check_source(config: Config, run: Run) -> None:
+    """Refuse a source that gives nothing to this run."""
+    assert run.stream is not None and config.source is not None
+    given, sees = gives(config.source), run.stream.direction == "see-hear"
+    if given == ("sound" if sees else "pictures"):
+        makes, wanted = ("sound", "pictures") if sees else ("pictures", "sound")
+        raise WyhError(
+            f"{run.directory} makes {makes} of {wanted}, and {config.source} gives {given}: choose "
+            f"another --run, or a --source that gives {wanted}"
+        )
+
+
+def _sonify(config: Config, run: Run, turned: knobs.Knobs) -> Played:
+    """Pictures become sound."""
+    assert run.stream is not None
+    if config.source in (None, "page"):
         return _serve(config, run, turned, None)
     flasher = None
     if config.measure:
@@ -80,22 +110,71 @@ def _play(config: Config) -> tuple[dict[str, Any], WyhError | None]:
             paced=config.paced,
         )
     config = replace(config, source=source.name)
-    if run.stream is None or run.stream.direction != "see-hear":
-        raise WyhError(
-            f"{run.directory} does not make sound from pictures, and {config.source} gives "
-            f"pictures: choose another --run"
-        )
     opened = partial(FrameSource, source, run.stream.video, _note)
     if config.sink == "web":
         return _serve(config, run, turned, opened)
     with opened() as frames:  # while JAX is imported and the model compiled
-        return _perform(config, run, turned, frames, flasher)
+        from wyh.live.stage import perform
+        from wyh.live.watch import Notes
+
+        played = perform(
+            config,
+            run,
+            turned,
+            frames,
+            Notes(_note),
+            flasher,
+            on_ready=lambda live: _on_signals(lambda *_: live.stop()),
+        )
+    live = played.live
+    summary = live.meter.summary(
+        frames=live.frames,
+        secs=live.output.played / live.spec.audio.sample_rate,
+        underruns=live.output.underruns,
+        first_sound_secs=_since_start(live.output.first_sound),
+    )
+    if played.delays_ms is not None:
+        summary["flash_to_sound_ms"] = played.delays_ms
+    return summary, played.failure
 
 
-def _serve(
-    config: Config, run: Run, turned: knobs.Knobs, opened: Callable[[], FrameSource] | None
-) -> tuple[dict[str, Any], WyhError | None]:
-    from wyh.live.stage import serve_page
+def _visualize(config: Config, run: Run, turned: knobs.Knobs) -> Played:
+    """Sound becomes pictures."""
+    assert run.stream is not None
+    if config.sink == "web":
+        return _serve(config, run, turned, None)
+    source = resolve_sound(config.source or "mic")
+    set_by_hand = {word.partition("=")[0] for word in config.set}
+    if source.microphone and "auto_gain" not in set_by_hand:
+        turned = turned | {"auto_gain": 1.0}  # rooms and microphones are as loud as they are
+    from wyh.live.hearing import open_sound
+
+    with open_sound(source, config, run.stream, _note) as sound:  # while JAX is imported
+        from wyh.live.exhibit import exhibit
+        from wyh.live.watch import Notes
+
+        shown = exhibit(
+            replace(config, source=source.name),
+            run,
+            turned,
+            sound,
+            Notes(_note),
+            on_ready=lambda show: _on_signals(lambda *_: show.stop()),
+        )
+    show = shown.show
+    summary = show.meter.summary(
+        frames=show.frames,
+        secs=show.hearing.secs,
+        underruns=show.hearing.underruns,
+        first_sound_secs=_since_start(show.hearing.first_heard),
+    )
+    summary["first_picture_secs"] = _since_start(show.first_picture)
+    summary["left_out"] = show.left_out
+    return summary, shown.failure
+
+
+def _serve(config: Config, run: Run, turned: knobs.Knobs, opened: Any) -> Played:
+    from wyh.live.serving import serve_page
 
     stop = threading.Event()
     summary = serve_page(
@@ -104,40 +183,17 @@ def _serve(
     return summary, None
 
 
-def _perform(
-    config: Config, run: Run, turned: knobs.Knobs, frames: FrameSource, flasher: Any
-) -> tuple[dict[str, Any], WyhError | None]:
-    from wyh.live.stage import perform
-    from wyh.live.watch import Notes
-
-    played = perform(
-        config,
-        run,
-        turned,
-        frames,
-        Notes(_note),
-        flasher,
-        on_ready=lambda live: _on_signals(lambda *_: live.stop()),
-    )
-    live = played.live
-    first = live.output.first_sound
-    summary = live.meter.summary(
-        frames=live.frames,
-        secs=live.output.played / live.spec.audio.sample_rate,
-        underruns=live.output.underruns,
-        first_sound_secs=None if first is None else first - _IMPORTED + _import_secs(),
-    )
-    if played.delays_ms is not None:
-        summary["flash_to_sound_ms"] = played.delays_ms
-    return summary, played.failure
-
-
 def _for_people(summary: dict[str, Any]) -> str:
     if "flash_to_sound_ms" not in summary:
         return as_text(summary)
     from wyh.live.measure import as_line
 
     return as_text(summary, [as_line(summary["flash_to_sound_ms"])])
+
+
+def _since_start(moment: float | None) -> float | None:
+    """From the start of this process to a moment, where there was one; to the millisecond."""
+    return None if moment is None else round(moment - _IMPORTED + _import_secs(), 3)
 
 
 def _import_secs() -> float:

@@ -10,16 +10,16 @@ from wyh.errors import WyhError
 
 
 class Observed(NamedTuple):
-    """The model looked at a picture."""
+    """The model looked at a picture, or listened to a block of sound."""
 
-    tick: int  # frame tick
-    frame: int  # the picture's number in the source, from 0
+    tick: int  # frame tick; the block's number
+    frame: int  # the picture's number in the source, from 0; the block's
 
 
 class Emitted(NamedTuple):
-    """A block of sound was made."""
+    """A block of sound was made, or a picture."""
 
-    block: int
+    block: int  # its number; the picture's, which are not all made
     tick: int  # of the control it was made from
     age_secs: float  # of that control
 
@@ -27,7 +27,7 @@ class Emitted(NamedTuple):
 class Turned(NamedTuple):
     """A knob has another value from here on."""
 
-    side: str  # "look": from frame tick `at`; "make": from block `at`
+    side: str  # "look": from the tick `at` of Observed; "make": from the block `at` of Emitted
     at: int
     name: str
     value: float

@@ -18,6 +18,18 @@ STAGES = ("grab", "wait", "observe", "emit", "ring", "device", "total")
 - total: the picture was there to be taken -> the first block that knows of it is out
 
 `total` and `offset_ms` leave out pictures that the model saw before.
+
+Where sound becomes pictures, between a block of sound and its picture:
+
+- grab: the block was heard (a file: is due, ahead by the declared latency) -> it is ours
+- wait: it is ours -> the model listens to it
+- observe: listening to it
+- ring: that is done -> a picture is made of it, when one is due
+- emit: making one picture
+- device: the picture is made -> its tick has come, and it is painted or written
+- total: the block was heard -> the first picture that knows of it is painted or written
+
+`offset_ms` is then by how much the middle of a picture is later than the middle of its sound.
 """
 
 _LEAST_SECS = 1e-6
@@ -68,6 +80,11 @@ class Meter:
         """The median of a stage so far."""
         return _ms(self._stages[stage].percentile_secs(50))
 
+    @property
+    def offset_ms(self) -> float | None:
+        """The median of the offset so far."""
+        return _ms(self._offset.percentile_secs(50))
+
     def summary(
         self, *, frames: int, secs: float, underruns: int, first_sound_secs: float | None
     ) -> dict[str, Any]:
@@ -89,20 +106,27 @@ class Meter:
             "secs": round(secs, 3),
             "underruns": underruns,
             "first_sound_secs": None if first_sound_secs is None else round(first_sound_secs, 3),
-            "offset_ms": _ms(self._offset.percentile_secs(50)),
-            "stages_ms": {
-                name: {f"p{p}": _ms(stage.percentile_secs(p)) for p in (50, 95, 99)}
-                for name, stage in self._stages.items()
-            },
+            "offset_ms": self.offset_ms,
+            "stages_ms": self.latencies_ms(),
+        }
+
+    def latencies_ms(self) -> dict[str, dict[str, float | None]]:
+        """Of each stage `{"p50", "p95", "p99"}`, None where it was never measured."""
+        return {
+            name: {f"p{p}": _ms(stage.percentile_secs(p)) for p in (50, 95, 99)}
+            for name, stage in self._stages.items()
         }
 
 
 def as_text(summary: dict[str, Any], lines: Iterable[str] = ()) -> str:
     """The summary for people."""
+    made = "first_picture_secs" in summary
+    first, other = ("picture", "sound") if made else ("sound", "picture")
+    left_out = f" ({summary['left_out']} left out)" if made else ""
     shown = [
-        f"{summary['frames']} pictures, {summary['secs']:.1f} s of sound, "
-        f"{summary['underruns']} underruns, first sound after "
-        f"{_or_dash(summary['first_sound_secs'])} s, sound behind picture "
+        f"{summary['frames']} pictures{left_out}, {summary['secs']:.1f} s of sound, "
+        f"{summary['underruns']} underruns, first {first} after "
+        f"{_or_dash(summary[f'first_{first}_secs'])} s, {first} behind {other} "
         f"{_or_dash(summary['offset_ms'])} ms",
         *lines,
         f"{'ms':<8} {'p50':>8} {'p95':>8} {'p99':>8}",

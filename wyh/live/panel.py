@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from wyh.errors import WyhError
-from wyh.knobs import ALL, KNOBS, PLAYING, Knobs, checked
+from wyh.knobs import ALL, KNOBS, PLAYING, Knobs, checked, of_direction
 
 STEPS = 20  # from one end of a knob to the other, turned a step at a time
 _ON_A_STEP = 1e-6  # steps: this close to one, a value is on it
@@ -17,19 +17,28 @@ class Panel:
     """Turned from any thread. Readers take a whole set of values, so they need no lock.
 
     Attributes:
-      values: every knob's value by name, those of `wyh.knobs.PLAYING` too.
+      values: every knob's value by name, those of `wyh.knobs.PLAYING` too; with a direction given,
+        of the knobs that are of use there.
       traced: those that reach the model, as the compiled functions take them.
     """
 
-    def __init__(self, knobs: Knobs, scenes: int = 1):
-        """Begin with these values of `wyh.knobs.KNOBS`; `scenes` is how many runs there are."""
+    def __init__(self, knobs: Knobs, scenes: int = 1, direction: str | None = None):
+        """Begin.
+
+        Args:
+          knobs: values of `wyh.knobs.KNOBS`.
+          scenes: how many runs there are.
+          direction: of the runs: no other knobs can be turned then.
+        """
         self._scenes = scenes
+        self._table = ALL if direction is None else of_direction(direction)
         # Held while watchers are told too, so that the last value they hear is the one that holds;
         # taken again by a watcher that turns another knob.
         self._turning = threading.RLock()
         self._watchers: list[Callable[[str, float], None]] = []
-        self.values: Knobs = {name: knob.default for name, knob in PLAYING.items()} | knobs
-        self.traced = {name: np.float32(self.values[name]) for name in KNOBS}
+        values = {name: knob.default for name, knob in PLAYING.items()} | knobs
+        self.values: Knobs = {name: value for name, value in values.items() if name in self._table}
+        self.traced = {name: np.float32(values[name]) for name in KNOBS}
 
     def turn(self, name: str, value: float | str) -> None:
         """Turn a knob to a value, a switch also to a choice by its name.
@@ -37,7 +46,7 @@ class Panel:
         Raises:
           WyhError: unknown knob or choice, or out of range; nothing has changed.
         """
-        value = checked(name, value)
+        value = checked(name, value, self._table)
         if name == "scene" and value > self._scenes:
             raise WyhError(f"got scene {value:g}, wanted 1 to {self._scenes}: give more --scene")
         with self._turning:
@@ -57,11 +66,11 @@ class Panel:
           WyhError: unknown knob.
         """
         with self._turning:  # two nudges at once are two steps
-            if name not in ALL:
-                raise WyhError(f"got the knob {name!r}, wanted one of {', '.join(ALL)}")
+            if name not in self._table:
+                raise WyhError(f"got the knob {name!r}, wanted one of {', '.join(self._table)}")
             if not steps:
                 return
-            knob, value = ALL[name], self.values[name]
+            knob, value = self._table[name], self.values[name]
             if knob.choices:
                 self.turn(name, (round(value) + steps) % len(knob.choices))
                 return

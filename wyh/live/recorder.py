@@ -28,6 +28,8 @@ class Recorder:
         spec: StreamSpec,
         note: Callable[[str], None],
         ended: Callable[[], None] = lambda: None,
+        *,
+        size: tuple[int, int] | None = None,
     ):
         """Prepare to record.
 
@@ -36,6 +38,7 @@ class Recorder:
           spec: of the stream.
           note: is told what begins and ends, from several threads.
           ended: is called when trouble ended a take, from any thread.
+          size: of the written pictures, (height, width); enlarged unless given.
 
         Raises:
           WyhError: an unknown ending, or a folder that cannot be made.
@@ -46,6 +49,7 @@ class Recorder:
         except OSError as error:
             raise WyhError(f"{path} cannot be written: {error.strerror}") from None
         self._path, self._spec, self._note, self._ended = path, spec, note, ended
+        self._size = size or enlarged(spec.video)
         self._turning = threading.Lock()  # of who begins and ends
         self._lock = threading.Lock()  # of the positions and takes, never held for long
         self._samples = self._ticks = 0  # of the stream so far
@@ -70,7 +74,7 @@ class Recorder:
                     sample_rate=spec.audio.sample_rate,
                     channels=spec.audio.channels,
                     video=spec.video,
-                    size=enlarged(spec.video),
+                    size=self._size,
                 )
             except (WyhError, OSError) as error:
                 failure = f"not recording: {error}"

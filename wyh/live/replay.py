@@ -1,7 +1,7 @@
-"""From a live log back to the same sound: live and offline are one computation."""
+"""From a live log back to the same sound or pictures: live and offline are one computation."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import jax
 import numpy as np
@@ -65,6 +65,38 @@ def replay(
         carry, samples = compiled.emit(variables, carry, chosen, ages, values, np.int32(first))
         sound.append(np.asarray(samples)[0, : samples.shape[1] // size * len(some)])
     return np.concatenate(sound) if sound else np.zeros(0, np.float32)
+
+
+def replay_pictures(
+    compiled: Compiled,
+    variables: Variables,
+    blocks: Mapping[int, Float32[np.ndarray, " block"]],
+    log: Iterable[Event],
+    knobs: Knobs,
+) -> Iterator[tuple[int, UInt8[np.ndarray, "height width 3"]]]:
+    """The pictures that a live stream made of sound, each with its number.
+
+    Args:
+      compiled: with the stream's seed; one tick each.
+      variables: of the model.
+      blocks: the source's blocks of sound by their number.
+      log: all that the stream logged, in any order.
+      knobs: as they were at the start.
+    """
+    events = list(log)
+    values_at = {side: _values(knobs, events, side) for side in ("look", "make")}
+    carry, controls = copied(compiled.carry_in), dict[int, Control]()
+    for event in sorted(event for event in events if isinstance(event, Observed)):
+        sound = blocks[event.frame][None, None]
+        carry, controls[event.tick] = compiled.observe(
+            variables, carry, sound, values_at["look"](event.tick), np.int32(event.tick)
+        )
+    carry = copied(compiled.carry_out)
+    for made in sorted(event for event in events if isinstance(event, Emitted)):
+        age, values = np.array([made.age_secs], np.float32), values_at["make"](made.block)
+        control, number = controls[made.tick], np.int32(made.block)
+        carry, pixels = compiled.emit(variables, carry, control, age, values, number)
+        yield made.block, np.asarray(pixels)[0, 0]
 
 
 def _values(knobs: Knobs, events: list[Event], side: str) -> Callable[[int], KnobValues]:

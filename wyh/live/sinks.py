@@ -3,8 +3,6 @@
 All but the speaker have no clock of their own: the stream's hands them each block when it is due.
 """
 
-import os
-import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -15,13 +13,14 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from wyh.errors import WyhError
+from wyh.live.pipe import standard_output, write_all
 from wyh.media.encode import MovieWriter, WavWriter
 from wyh.media.muxing import enlarged
-from wyh.specs import StreamSpec
+from wyh.specs import AudioSpec, StreamSpec
 
 _STEADY_SECS, _PATIENCE_SECS = 0.25, 2.0
 _WANTED = "speaker, screen, web, null, a name in .wav, .mp4 or .mkv, or - for standard output"
-_MOVIES = (".mp4", ".m4v", ".mov", ".mkv")
+MOVIES = (".mp4", ".m4v", ".mov", ".mkv")
 
 
 @runtime_checkable
@@ -82,11 +81,11 @@ def open_sink(
     suffix = Path(text).suffix.lower()
     if suffix == ".wav":
         return WavSink(text, spec)
-    if suffix in _MOVIES:
+    if suffix in MOVIES:
         return MovieSink(text, spec)
     kind, _, device = text.partition(":")
     if kind in ("speaker", "screen"):
-        return SpeakerSink(device or None, spec, device_ms, note)
+        return SpeakerSink(device or None, spec.audio, device_ms, note)
     raise WyhError(f"got --sink {text}, wanted {_WANTED}")
 
 
@@ -133,22 +132,22 @@ class SpeakerSink:
     """A loudspeaker, by its own clock."""
 
     def __init__(
-        self, device: str | None, spec: StreamSpec, device_ms: float, note: Callable[[str], None]
+        self, device: str | None, audio: AudioSpec, device_ms: float, note: Callable[[str], None]
     ):
         """Open a device by number or part of its name, or the system's own choice."""
         from wyh.media.speaker import open_speaker  # loads the library of the sound card
 
         self._pull: Callable[[int], np.ndarray] | None = None
-        self._frame = () if spec.audio.channels == 1 else (spec.audio.channels,)
+        self._frame = () if audio.channels == 1 else (audio.channels,)
         self._speaker = open_speaker(
             self._take,
             device=device,
-            sample_rate=spec.audio.sample_rate,
-            channels=spec.audio.channels,
+            sample_rate=audio.sample_rate,
+            channels=audio.channels,
             device_ms=device_ms,
             note=note,
         )
-        self._pace = _Pace(spec.audio.sample_rate)
+        self._pace = _Pace(audio.sample_rate)
         self._speaker.start()  # with silence: devices stutter when they start
 
     @property
@@ -198,16 +197,11 @@ class StdoutSink:
     """
 
     def __init__(self) -> None:
-        if sys.stdout.isatty():
-            raise WyhError("standard output is a terminal: pipe it into something that plays f32le")
-        # Past Python's own buffer, which would be flushed once more at exit, into a closed pipe.
-        self._file = sys.stdout.fileno()
+        self._file = standard_output("plays f32le")
 
     def write(self, block: Float32[np.ndarray, "samples ..."]) -> None:
         """Write the samples at once; blocks as long as the reader does."""
-        view = memoryview(block.astype("<f4").tobytes())
-        while view:
-            view = view[os.write(self._file, view) :]
+        write_all(self._file, block.astype("<f4").tobytes())
 
     def show(self, pixels: UInt8[np.ndarray, "height width channel"], ticks: int) -> None:
         """No pictures."""
@@ -242,17 +236,17 @@ class WavSink:
 class MovieSink:
     """A movie of what the model saw and of its sound, in sync: the latency is taken out.
 
-    The model's pictures are enlarged with hard pixels.
+    The small pictures that a model sees are enlarged with hard pixels.
     """
 
-    def __init__(self, path: str, spec: StreamSpec):
+    def __init__(self, path: str, spec: StreamSpec, *, enlarge: bool = True):
         video = spec.video
         self._movie = MovieWriter(
             _with_parents(path),
             sample_rate=spec.audio.sample_rate,
             channels=spec.audio.channels,
             video=video,
-            scale_to=enlarged(video),
+            scale_to=enlarged(video) if enlarge else None,
         )
         self._skip = spec.latency_samples
         self._frames = 0

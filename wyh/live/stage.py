@@ -1,6 +1,5 @@
 """Everything that takes part in a live stream, opened in order and closed again."""
 
-import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -105,7 +104,8 @@ def perform(
     with ExitStack() as stack:
         players = load_players(config, run)
         spec = players[0].transducer.spec
-        sink = open_sink(config.sink, spec, device_ms=config.device_latency_ms, note=notes)
+        out = config.sink or "speaker"
+        sink = open_sink(out, spec, device_ms=config.device_latency_ms, note=notes)
         stack.push(partial(_close, sink))  # a device settles while the models are compiled
         scenes = [
             compile_scene(config, player, knobs, number) for number, player in enumerate(players)
@@ -138,7 +138,9 @@ def perform(
         elif flasher is not None:
             heard = Heard(lambda: live.output.latency_secs)
             taps.append(heard)
-        surfaces.warm_up(live.warm_up())
+        seen = live.warm_up()
+        if surfaces.any_out:
+            watcher.warm_up(seen)
         if config.record:
             panel.turn("record", "on")
         frames.wait_first()
@@ -155,55 +157,6 @@ def perform(
         except WyhError as error:
             failure = failure or error  # the other figures are good all the same
     return Performance(live, failure, delays_ms)
-
-
-def serve_page(
-    config: Config,
-    run: Run,
-    knobs: Knobs,
-    source: Callable[[], FrameSource] | None,
-    note: Callable[[str], None],
-    stop: threading.Event,
-    on_ready: Callable[[], None],
-) -> dict[str, Any]:
-    """Serve the live page until stopped; the summary of all its guests.
-
-    Args:
-      config: of the command.
-      run: that all play.
-      knobs: to begin with.
-      source: opens the source that all see; None for the guests' own cameras.
-      note: is told what happens.
-      stop: ends it.
-      on_ready: is called when `stop` is all that is needed to end it.
-
-    Raises:
-      WyhError: the run, the source or the port cannot be used.
-    """
-    if config.scene or config.record or config.follow:
-        raise WyhError("got --sink web with --scene, --record or --follow: it has none of them yet")
-    if config.osc is not None or config.osc_to or config.midi is not None:
-        raise WyhError("got --sink web with --osc or --midi: each page has knobs of its own")
-    from wyh.live.page import serve  # the web is loaded by those alone who play there
-
-    (player,) = load_players(config, run)
-    scene = compile_scene(config, player, knobs)
-    return serve(
-        player,
-        scene.compiled,
-        knobs,
-        host=config.host,
-        port=config.port,
-        seed=config.seed,
-        source=source,
-        insight=insights_of(config, [player])[0],
-        duration_secs=config.duration,
-        note=note,
-        log_dir=config.log,
-        open_browser=config.browser,
-        stop=stop,
-        on_ready=on_ready,
-    )
 
 
 def _playing(config: Config, run: Run, live: Live, sink: Sink) -> str:

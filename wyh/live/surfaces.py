@@ -1,19 +1,44 @@
 """What a player turns and looks at: the window, OSC, MIDI. All of them share one panel."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+from jaxtyping import Float32
 
 from wyh.live.config import Config
 from wyh.live.flasher import Flasher
-from wyh.live.loop import Live
 from wyh.live.panel import Panel
-from wyh.live.scenes import Seen
-from wyh.live.watch import Watcher
+from wyh.live.watch import Latencies
+from wyh.media.view import View
+from wyh.specs import StreamSpec
 
-_LEVEL_SAMPLES = 1024  # of which a level is told
+
+@runtime_checkable
+class Stream(Protocol):
+    """What plays, in either direction."""
+
+    @property
+    def spec(self) -> StreamSpec:
+        """Of the stream."""
+
+    def stop(self) -> None:
+        """End it."""
+
+
+@runtime_checkable
+class Looker(Protocol):
+    """What is to be told of a stream."""
+
+    def view(self) -> View:
+        """The stream now."""
+
+    def heard(self) -> tuple[Float32[np.ndarray, " bands"] | None, float] | None:
+        """The code and the level in dB; None as long as there is nothing."""
+
+    def latencies(self) -> Latencies:
+        """Of each stage, in ms."""
 
 
 class Surfaces:
@@ -23,8 +48,8 @@ class Surfaces:
         self,
         config: Config,
         panel: Panel,
-        live: Live,
-        watcher: Watcher,
+        live: Stream,
+        watcher: Looker,
         note: Callable[[str], None],
         scenes: int,
         flasher: Flasher | None = None,
@@ -50,8 +75,9 @@ class Surfaces:
                         nudge=nudge,
                         quit=self._live.stop,
                         scenes=self._scenes,
-                        latencies=self._latencies,
+                        latencies=self._watcher.latencies,
                         fullscreen=config.full_screen,
+                        show=self._live.spec.direction == "hear-see",
                     )
                 )
             if config.osc is not None:
@@ -87,10 +113,10 @@ class Surfaces:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._stack.close()
 
-    def warm_up(self, seen: Mapping[int, Seen]) -> None:
-        """Make ready what will be shown, of what the scenes made of a first picture."""
-        if self._window is not None or self._osc_out is not None:
-            self._watcher.warm_up(seen)
+    @property
+    def any_out(self) -> bool:
+        """Whether anything is shown or sent."""
+        return self._window is not None or self._osc_out is not None
 
     def refresh(self) -> None:
         """Show and send how things are; from the main thread, about 30 times a second."""
@@ -102,17 +128,5 @@ class Surfaces:
                 light = self._flasher.is_light()
                 self._window.refresh(self._flasher.view(view, self._live.spec.video, light))
                 self._flasher.shown(light)
-        if self._osc_out is not None and self._live.shown is not None:
-            known = self._watcher.known()
-            newest = self._live.output.newest[-_LEVEL_SAMPLES:]
-            power = float(np.mean(np.square(newest)))
-            level_db = 10 * np.log10(max(power, 1e-12))
-            self._osc_out.send(None if known is None else known[0], level_db, self._panel.values)
-
-    def _latencies(self) -> dict[str, dict[str, float | None]]:
-        live = self._live
-        summary = live.meter.summary(
-            frames=live.frames, secs=0.0, underruns=live.output.underruns, first_sound_secs=None
-        )
-        stages: dict[str, dict[str, float | None]] = summary["stages_ms"]
-        return stages
+        if self._osc_out is not None and (heard := self._watcher.heard()) is not None:
+            self._osc_out.send(*heard, self._panel.values)

@@ -11,10 +11,15 @@ from jaxtyping import Float32, UInt8
 from wyh.live.loop import Live
 from wyh.live.panel import Panel
 from wyh.live.scenes import Seen
+from wyh.live.show import Show
 from wyh.media.view import View
 from wyh.transducers.insight import Insight
 
 _MESSAGE_SECS = 8.0  # how long a line is shown
+
+Latencies = dict[str, dict[str, float | None]]
+
+_LEVEL_SAMPLES = 1024  # of which a level is told
 
 Known = tuple[Float32[np.ndarray, " bands"], UInt8[np.ndarray, "height width channels"]]
 
@@ -70,6 +75,17 @@ class Watcher:
                 self._known = np.asarray(code), np.asarray(picture)
         return self._known
 
+    def heard(self) -> tuple[Float32[np.ndarray, " bands"] | None, float] | None:
+        """The code and the level in dB, as OSC tells them; None before the first picture."""
+        if self._live.shown is None:
+            return None
+        known = self.known()
+        return None if known is None else known[0], level_db(self._live.output.newest)
+
+    def latencies(self) -> Latencies:
+        """Of each stage, in ms."""
+        return self._live.meter.latencies_ms()
+
     def view(self) -> View:
         """The stream now."""
         live, shown, known = self._live, self._live.shown, self.known()
@@ -85,3 +101,41 @@ class Watcher:
             secs=live.output.played / live.spec.audio.sample_rate,
             message=self._notes.newest,
         )
+
+
+class Spectator:
+    """Looks at a stream whose pictures are the show."""
+
+    def __init__(self, show: Show, panel: Panel, notes: Notes):
+        """Look at `show`, and tell of its knobs and notes."""
+        self._show, self._panel, self._notes = show, panel, notes
+
+    def heard(self) -> tuple[None, float] | None:
+        """No code, and the level in dB."""
+        return None, level_db(self._show.hearing.newest)
+
+    def latencies(self) -> Latencies:
+        """Of each stage, in ms."""
+        return self._show.meter.latencies_ms()
+
+    def view(self) -> View:
+        """The stream now."""
+        show, hearing = self._show, self._show.hearing
+        return View(
+            picture=None if show.shown is None else show.shown.pixels,
+            known=None,
+            code=None,
+            sound=hearing.newest,
+            sample_rate=hearing.tape_rate,
+            knobs=self._panel.values,
+            latency_ms=show.meter.offset_ms,
+            underruns=hearing.underruns,
+            secs=hearing.secs,
+            message=self._notes.newest,
+        )
+
+
+def level_db(sound: Float32[np.ndarray, "samples ..."]) -> float:
+    """The level of the newest samples, RMS."""
+    power = float(np.mean(np.square(sound[-_LEVEL_SAMPLES:])))
+    return float(10 * np.log10(max(power, 1e-12)))

@@ -1,7 +1,8 @@
 """Writes sound files and movies piece by piece, each appearing under its name only when whole."""
 
-import re
+import math
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,14 +12,12 @@ from jaxtyping import Float32, UInt8
 
 from wyh.errors import WyhError
 from wyh.media import ffmpeg, muxing
-from wyh.media.decode import probe
 from wyh.media.feed import Feed
 from wyh.media.start import picture_start_secs
 from wyh.media.whole import WholeFile
 from wyh.specs import VideoSpec
 
 _BOUND_BYTES = 1 << 24  # waiting to be written to ffmpeg
-_TIMELESS = re.compile(r"Timestamps are unset|unknown timestamp|pts has no value")
 _SLACK_SECS = 1.0  # how far ffmpeg may want the sound to be ahead of the picture
 _WAV_BYTES = 2**32 - 4096
 _Bits = Literal[16, 24, "float"]
@@ -97,12 +96,15 @@ class MovieWriter:
     Sound sample 0 is heard when the first picture is seen. Sound is AAC at 192 kbit/s, in .mkv
     24-bit FLAC. A context manager: the file gets its name at the end; an error leaves none.
 
-    Give the pictures in one of two ways:
+    Give the pictures, the sound or both piece by piece:
 
-    - `copy_from`: those of a file, untouched. Where the container cannot hold them so (or the file
-      has no times), they are encoded anew: `copied` tells.
-    - `video`: by `write_frames`, at a constant rate, as H.264. Pictures and sound may come in any
-      order; memory holds what one is ahead of the other. Odd sizes gain a black row or column.
+    - `copy_from`: the pictures of a file, untouched. Where the container cannot hold them so (or
+      the file has no times), they are encoded anew: `copied` tells.
+    - `video`: pictures by `write_frames`, at a constant rate, as H.264. Pictures and sound may come
+      in any order; memory holds what one is ahead of the other. Odd sizes gain a black row or
+      column.
+    - `video` and `sound_from`: the sound of a file, from its own start and whole, at its own rate
+      and channels where the codec takes them. What is damaged of it is silent.
 
     Attributes:
       copied: whether the pictures are the file's own, untouched.
@@ -112,10 +114,11 @@ class MovieWriter:
         self,
         path: str | Path,
         *,
-        sample_rate: int,
+        sample_rate: int | None = None,
         channels: int = 1,
         copy_from: str | Path | None = None,
         start_secs: float | None = None,
+        sound_from: str | Path | None = None,
         video: VideoSpec | None = None,
         scale_to: tuple[int, int] | None = None,
         scaling: muxing.Scaling = "nearest",
@@ -124,20 +127,23 @@ class MovieWriter:
 
         Args:
           path: a file of that name is replaced at the end.
-          sample_rate: Hz.
-          channels: of the sound, as for `WavWriter`.
+          sample_rate: Hz, of what `write_audio` will be given.
+          channels: of that, as for `WavWriter`.
           copy_from: the file whose pictures to take.
           start_secs: with `copy_from`, its `VideoReader.start_secs`; None finds it out.
+          sound_from: the file whose sound to take.
           video: what `write_frames` will be given.
           scale_to: with `video`, the size of the written picture, (height, width).
           scaling: how it is brought to that size: keeping hard pixels, or smoothly.
 
         Raises:
-          WyhError: the place cannot be written to, an unknown ending, or `copy_from` is no video;
-            also while writing and at the end, with ffmpeg's reason.
+          WyhError: the place cannot be written to, an unknown ending, `copy_from` is no video or
+            `sound_from` has no sound; also while writing and at the end, with ffmpeg's reason.
         """
         if (copy_from is None) == (video is None):
             raise ValueError("give either copy_from or video")
+        if (sample_rate is None) == (sound_from is None) or (copy_from and sound_from):
+            raise ValueError("give either sample_rate or, with video, sound_from")
         self._muxer = muxing.muxer_of(path)
         self._rate, self._video = sample_rate, video
         self._samples = self._frames = 0
@@ -145,46 +151,52 @@ class MovieWriter:
         self._whole = WholeFile(path)
         self._feeds: list[Feed] = []
         self._process: ffmpeg.Process | None = None
-        try:
-            sound = muxing.sound_input(sample_rate, channels)
+
+        def start() -> None:
             output = muxing.sound_coding(self._muxer)
             output += [] if self._muxer == "matroska" else ["-movflags", "+faststart"]
             output += ["-f", self._muxer, "-y", ffmpeg.as_argument(self._whole.temporary)]
-            if video is None:
-                pictures, coding = self._from_file(str(copy_from), start_secs)
-                arguments = [*pictures, *sound, *muxing.BOTH, *coding, *output]
-                self._process = ffmpeg.Process(arguments, stdin=subprocess.PIPE)
-                self._feeds = [Feed(self._process.stdin)]
-            else:
+            sound = muxing.sound_input(sample_rate, channels) if sample_rate else []
+            if copy_from is not None:
+                pictures, coding = self._pictures_of(str(copy_from), start_secs)
+                self._start([*pictures, *sound, *muxing.BOTH, *coding, *output])
+            elif video is not None and sound_from is not None:
+                pictures = muxing.picture_input(video, 0)
+                sound, mix = muxing.own_sound(sound_from)
+                coding = muxing.picture_coding(scale_to or video.shape[:2], scaling)
+                self._start([*pictures, *sound, *muxing.BOTH, *coding, *mix, *output])
+            elif video is not None:
                 self._process, *self._feeds = muxing.start_raw(
                     video, sound, output, size=scale_to, scaling=scaling
                 )
+
+        try:
+            # Ctrl-C reaches the main thread alone: it cannot come between an ffmpeg's start and
+            # its being known here, or that ffmpeg would write on after all.
+            with ThreadPoolExecutor(1) as starter:
+                starter.submit(start).result()
         except BaseException:
             self._abort()
             raise
 
-    def _from_file(self, source: str, start_secs: float | None) -> tuple[list[str], list[str]]:
+    def _start(self, arguments: list[str]) -> None:
+        """Start an ffmpeg that is given one thing, by pipe 0."""
+        self._process = ffmpeg.Process(arguments, stdin=subprocess.PIPE)
+        self._feeds = [Feed(self._process.stdin)]
+
+    def _pictures_of(self, source: str, start_secs: float | None) -> tuple[list[str], list[str]]:
         """The input for the pictures of `source`, and how to code them."""
+        self.copied = muxing.can_copy(source, self._muxer, self._whole.temporary)
         if start_secs is None:
             start_secs = picture_start_secs(source)
-        codec = probe(source).video_codec
-        if codec is None:
-            raise WyhError(f"{ffmpeg.shown(source)} has no picture, wanted a video")
-        taken = ["-i", ffmpeg.as_argument(source), "-map", "0:V:0"]
-        trial = [*taken, "-t", "2", "-c", "copy", "-f", self._muxer, "-y"]
-        status, _, told = ffmpeg.output_of(
-            [*trial, ffmpeg.as_argument(self._whole.temporary)], level="repeat+warning"
-        )
-        # Raw pictures would be taken, and then read back wrongly from .mov.
-        self.copied = status == 0 and codec != "rawvideo" and not _TIMELESS.search(told)
-        anew = ["-fps_mode", "passthrough", "-enc_time_base:v", "demux"]
-        anew += ["-vf", muxing.EVEN, *muxing.X264]
         # The file's clock is shifted so that its first picture is at 0, as the sound's start is.
         shifted = ["-copyts", "-itsoffset", f"{-start_secs:.6f}", "-i", ffmpeg.as_argument(source)]
-        return shifted, ["-c:v", "copy"] if self.copied else anew
+        return shifted, ["-c:v", "copy"] if self.copied else muxing.CODED_ANEW
 
     def write_audio(self, block: Float32[np.ndarray, "samples ..."]) -> None:
         """Append sound in [-1, 1]; what is beyond is clipped."""
+        if self._rate is None:
+            raise ValueError("got sound, wanted that of sound_from alone")
         feed = self._feeds[0]
         if self._video is None:
             # The pictures come from a file, so ffmpeg never waits for us to write some.
@@ -199,7 +211,9 @@ class MovieWriter:
         if video is None or frames.shape[1:] != video.shape:
             wanted = "no frames" if video is None else f"frames of {video.shape}"
             raise ValueError(f"got frames of {frames.shape[1:]}, wanted {wanted}")
-        feed, sound_secs = self._feeds[1], self._samples / self._rate
+        feed = self._feeds[-1]
+        # The sound of a file is there whenever ffmpeg wants some.
+        sound_secs = self._samples / self._rate if self._rate else math.inf
         frame_secs = 1 / (video.frame_bytes * float(video.frame_rate))
 
         def room() -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from wyh.errors import WyhError, check_range
-from wyh.media.sound_devices import is_null, pick
+from wyh.media.sound_devices import is_null, pick, usable
 from wyh.media.sound_end import End
 from wyh.media.sound_link import Link
 from wyh.media.sound_stream import Device, Kind
@@ -44,6 +44,10 @@ class Heard:
         self._samples[: len(block) - front] = block[front:]
         self.written = end
         self._news.set()
+
+    def skip(self) -> None:
+        """Let the reader go on with what comes from now on; nothing counts as lost."""
+        self._position = self.written
 
     def newest(self, count: int) -> _Sound:
         """The newest samples, with silence before the first one."""
@@ -97,6 +101,10 @@ class Microphone(End):
         """
         return self._heard.read(self._block, self._stop)
 
+    def skip(self) -> None:
+        """Go on with what is heard from now on."""
+        self._heard.skip()
+
     def newest(self, count: int) -> Float32[np.ndarray, "count ..."]:
         """The newest samples, at most those of a second, whatever was read of them."""
         return self._heard.newest(count)
@@ -119,6 +127,7 @@ def open_microphone(
     block: int,
     note: Callable[[str], None],
     device_ms: float = DEVICE_MS,
+    patient: bool = False,
 ) -> Microphone:
     """Open a microphone; nothing is heard before its start.
 
@@ -134,6 +143,8 @@ def open_microphone(
       block: samples of one `read`.
       note: is told in one line that the device has gone, or that it is back.
       device_ms: of sound in the device's buffer, 5 to 1,000.
+      patient: where the default microphone is missing, or one that is there cannot be opened, say
+        so to `note`; there is silence until it can be.
 
     Raises:
       WyhError: there is no such device, it cannot be opened, or an argument is out of range.
@@ -141,7 +152,7 @@ def open_microphone(
     check_range("channels", channels, 1, 2)
     check_range("block", block, 1, sample_rate, "samples")
     check_range("the device's buffer", device_ms, 5, 1000, "ms")
-    kind, chosen = _which(device)
+    kind, chosen = _which(device, patient and bool(usable()))
     heard = Heard(round(2 * _HELD_SECS * sample_rate) // 2 * 2, channels)
     link = Link(
         kind,
@@ -155,15 +166,19 @@ def open_microphone(
     )
     if link.failure is not None:
         name = "the microphone" if chosen is None else f"the {kind} {chosen.name}"
+        if patient:
+            note(f"{name} cannot be opened: {link.failure}; silence until it can be: connect it")
+            return Microphone(link, heard, block)
         raise WyhError(f"{name} cannot be opened: {link.failure}; connect it, or choose another")
     return Microphone(link, heard, block)
 
 
-def _which(device: str | None) -> tuple[Kind, Device | None]:
+def _which(device: str | None, patient: bool) -> tuple[Kind, Device | None]:
     if is_null(device):
         return "microphone", None
     if device is None:
-        pick("microphone", None)  # there must be one
+        if not patient:
+            pick("microphone", None)  # there must be one
         return "microphone", None
     word, _, name = device.partition(":")
     if word.casefold() == LOOPBACK:

@@ -43,7 +43,13 @@ DEFAULT: Bindings = {
     Control("cc", 16): "negative",  # the general purpose sliders
     Control("cc", 17): "black",
     Control("cc", 18): "still",
+    Control("cc", 19): "auto_gain",
     Control("cc", 64): "freeze",  # sustain pedal
+    Control("cc", 71): "hue",  # the sound controllers: timbre, release, attack, brightness, decay
+    Control("cc", 72): "release",
+    Control("cc", 73): "attack",
+    Control("cc", 74): "colour",
+    Control("cc", 76): "speed",  # vibrato rate
     # Pads, which play drums on channel 10: from the first one on.
     Control("note", 36, 10): "mute",
     Control("note", 37, 10): "freeze",

@@ -1,6 +1,7 @@
-"""How ffmpeg is told to make a movie of raw pictures and raw sound: inputs, codecs, containers."""
+"""How ffmpeg is told to make a movie: inputs of pictures and sound, codecs, containers."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Literal
@@ -11,6 +12,7 @@ from jaxtyping import Float32
 from wyh.errors import WyhError
 from wyh.media import ffmpeg
 from wyh.media.feed import Feed
+from wyh.media.probe import probe
 from wyh.specs import VideoSpec
 
 Scaling = Literal["nearest", "bicubic"]
@@ -21,9 +23,20 @@ FLAC = ["-c:a", "flac", "-sample_fmt", "s32", "-bits_per_raw_sample", "24"]
 X264 = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-pix_fmt", "yuv420p"]
 BOTH = ["-map", "0:V:0", "-map", "1:a:0", "-map_chapters", "-1"]
 EVEN = "pad=ceil(iw/2)*2:ceil(ih/2)*2"
+CODED_ANEW = ["-fps_mode", "passthrough", "-enc_time_base:v", "demux", "-vf", EVEN, *X264]
+_TIMELESS = re.compile(r"Timestamps are unset|unknown timestamp|pts has no value")
 _MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 # So that every player turns the colours back into the same RGB.
 COLOURS = ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"]
+# The timing of `wyh.media.decode.open_audio`: the sound's own start is 0, gaps become silence.
+_FROM_ITS_START = (
+    "asetpts=PTS-STARTPTS,aresample=async=1:min_hard_comp=0.01:first_pts=0:rematrix_maxval=1"
+)
+# Both codecs take these as they are, or know the nearest that they take; the others are mixed.
+_LAYOUTS = (
+    "mono|stereo|2.1|3.0|3.0(back)|4.0|quad|quad(side)|3.1|5.0|5.0(side)|4.1|5.1|5.1(side)|6.0"
+    "|hexagonal|6.1|6.1(back)|7.0|7.1|7.1(wide)|octagonal"
+)
 _ENLARGED_PIXELS = 512  # a model's small pictures are written at least about this large
 
 
@@ -55,6 +68,53 @@ def raw_sound(block: Float32[np.ndarray, "samples ..."]) -> bytes:
     return np.clip(block, -1, 1).astype("<f4").tobytes()
 
 
+def own_sound(source: str | Path) -> tuple[list[str], list[str]]:
+    """The input of a file's first sound, and what to do with it: it begins at 0.
+
+    Damaged packets are left out. It keeps its rate and channels where the codec takes them.
+
+    Raises:
+      WyhError: no media, or no sound.
+    """
+    info = probe(source)
+    if not info.has_audio:
+        raise WyhError(f"{ffmpeg.shown(source)} has no sound, wanted a file with sound")
+    # A layout without a name has no rule for mixing, and no codec takes it: all channels alike.
+    unnamed = re.fullmatch(r"(\d+) channels", info.audio_layout or "")
+    plain = "+".join(f"c{n}" for n in range(int(unnamed[1]))) if unnamed else ""
+    mixed = f"pan=mono|c0<{plain}," if unnamed else ""
+    taken = ["-copyts", "-max_error_rate", "1", "-vn", "-i", ffmpeg.as_argument(source)]
+    return taken, ["-af", f"{mixed}{_FROM_ITS_START},aformat=channel_layouts={_LAYOUTS}"]
+
+
+def can_copy(source: str | Path, muxer: str, place: Path) -> bool:
+    """Whether a container can hold a file's pictures untouched, tried out by writing some.
+
+    Args:
+      source: the file.
+      muxer: of the container.
+      place: a file that may be written over.
+
+    Raises:
+      WyhError: no media, or no picture.
+    """
+    codec = probe(source).video_codec
+    if codec is None:
+        raise WyhError(f"{ffmpeg.shown(source)} has no picture, wanted a video")
+    trial = ["-i", ffmpeg.as_argument(source), "-map", "0:V:0", "-t", "2", "-c", "copy"]
+    trial += ["-f", muxer, "-y", ffmpeg.as_argument(place)]
+    status, _, told = ffmpeg.output_of(trial, level="repeat+warning")
+    # Raw pictures would be taken, and then read back wrongly from .mov.
+    return status == 0 and codec != "rawvideo" and not _TIMELESS.search(told)
+
+
+def picture_input(video: VideoSpec, pipe: int) -> list[str]:
+    """The input of raw pictures at a constant rate from a pipe."""
+    look = ["-f", "rawvideo", "-pix_fmt", "rgb24" if video.channels == 3 else "gray"]
+    look += ["-video_size", f"{video.width}x{video.height}"]
+    return [*look, "-framerate", str(video.frame_rate), "-i", f"pipe:{pipe}"]
+
+
 def start_raw(
     video: VideoSpec,
     sound: list[str],
@@ -79,12 +139,11 @@ def start_raw(
         raise WyhError("pictures made here cannot become a movie on Windows yet: choose a .wav")
     reading, writing = os.pipe()
     try:
-        look = ["-f", "rawvideo", "-pix_fmt", "rgb24" if video.channels == 3 else "gray"]
-        look += ["-video_size", f"{video.width}x{video.height}"]
-        look += ["-framerate", str(video.frame_rate), "-i", f"pipe:{reading}"]
         coding = picture_coding(size or (video.height, video.width), scaling)
         process = ffmpeg.Process(
-            [*look, *sound, *BOTH, *coding, *output], stdin=subprocess.PIPE, pass_fds=(reading,)
+            [*picture_input(video, reading), *sound, *BOTH, *coding, *output],
+            stdin=subprocess.PIPE,
+            pass_fds=(reading,),
         )
     except BaseException:
         os.close(writing)

@@ -10,8 +10,9 @@ from wyh.errors import WyhError
 from wyh.knobs import ALL
 from wyh.media.view import View
 from wyh.media.window.drawing import AMBER, PAPER
-from wyh.media.window.keys import KEYS, Key, flipped
-from wyh.media.window.overlays import paint_details, paint_help
+from wyh.media.window.exhibition import ShowPainter
+from wyh.media.window.keys import KEYS, SHOW_KEYS, Key, flipped
+from wyh.media.window.overlays import SHOW_STAGES, STAGES, paint_details, paint_help
 from wyh.media.window.painter import Painter
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Window:
         scenes: int = 1,
         latencies: Callable[[], Latencies] = dict,
         fullscreen: bool = False,
+        show: bool = False,
     ):
         """Open it.
 
@@ -62,6 +64,7 @@ class Window:
           scenes: how many there are to choose from.
           latencies: what `d` shows: ms of each stage as `{"p50", "p95", "p99"}`.
           fullscreen: begin with the whole screen.
+          show: a View's picture is what all this is for: it takes the whole window.
 
         Raises:
           WyhError: pygame is not installed, or there is no display.
@@ -106,7 +109,9 @@ class Window:
         self._full_screen = False
         if fullscreen:
             self._toggle_full_screen()
-        self._painter = Painter(title, scenes)
+        self._painter = ShowPainter(title) if show else Painter(title, scenes)
+        self._keys, self._stages = (SHOW_KEYS, SHOW_STAGES) if show else (KEYS, STAGES)
+        self._used_at = time.perf_counter()
         self._over = ""  # help or details
         self._held: set[int] = set()
         self._said, self._said_at = "", 0.0
@@ -127,11 +132,16 @@ class Window:
         message = self._said if now - self._said_at < MESSAGE_SECS else ""
         surface = self._window.get_surface()
         # Keys that were just pressed show at once.
-        self._painter.paint(surface, view._replace(knobs=knobs), message or view.message, secs)
+        view, message = view._replace(knobs=knobs), message or view.message
+        if isinstance(self._painter, ShowPainter):
+            self._painter.paint(surface, view, message, secs, now - self._used_at)
+            pygame.mouse.set_visible(not self._painter.faded)
+        else:
+            self._painter.paint(surface, view, message, secs)
         if self._over == "help":
-            paint_help(self._painter.canvas)
+            paint_help(self._painter.canvas, self._keys)
         elif self._over == "details":
-            paint_details(self._painter.canvas, self._latencies())
+            paint_details(self._painter.canvas, self._latencies(), self._stages)
         self._window.flip()
 
     def close(self) -> None:
@@ -159,6 +169,8 @@ class Window:
     def _handle(self, event: "Event", knobs: dict[str, float]) -> None:
         import pygame
 
+        if event.type in (pygame.KEYDOWN, pygame.MOUSEMOTION, pygame.MOUSEBUTTONDOWN):
+            self._used_at = time.perf_counter()
         if event.type in (pygame.QUIT, pygame.WINDOWCLOSE):
             self._end()
         elif event.type == pygame.KEYUP:
@@ -166,7 +178,7 @@ class Window:
         elif event.type == pygame.WINDOWFOCUSLOST:
             self._held.clear()
         elif event.type == pygame.KEYDOWN:
-            key = KEYS.get(_name_of(event))
+            key = self._keys.get(_name_of(event, self._keys))
             if key is not None and (key.repeats or event.key not in self._held):
                 self._press(key, knobs)
             self._held.add(event.key)
@@ -186,6 +198,8 @@ class Window:
                 value = flipped(value)
             elif key.way == "move":
                 value = min(knob.high, max(knob.low, value + key.by))
+            elif key.way == "round":
+                value = round(knob.low + (value + key.by - knob.low) % (knob.high - knob.low), 6)
             else:
                 value = key.by
             self._turn(key.knob, value)
@@ -221,8 +235,8 @@ class Window:
             self._quit()
 
 
-def _name_of(event: "Event") -> str:
-    """The name of a key in `KEYS`."""
+def _name_of(event: "Event", keys: Mapping[str, Key]) -> str:
+    """The name of a key in a table."""
     import pygame
 
     digits = (
@@ -237,7 +251,7 @@ def _name_of(event: "Event") -> str:
         return "?"
     name = pygame.key.name(event.key)
     shifted = f"shift {name}"
-    return shifted if event.mod & pygame.KMOD_SHIFT and shifted in KEYS else name
+    return shifted if event.mod & pygame.KMOD_SHIFT and shifted in keys else name
 
 
 def _icon() -> "Surface":

@@ -1,4 +1,4 @@
-"""What `--source` may be: a camera, a screen, a file, an address, standard input.
+"""What `--source` may be: a camera, a screen, a microphone, a file, an address, standard input.
 
 Every kind is named here, so that all commands take the same ones.
 """
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from wyh.errors import WyhError
 from wyh.media import cameras, ffmpeg
@@ -21,6 +21,9 @@ from wyh.specs import as_rate
 _INSTEAD = (
     "give a camera such as 0, screen, a video file, an address such as http://..., or - for "
     "standard input"
+)
+_HEARD_INSTEAD = (
+    "give mic, mic:NAME, mic:loopback, a song or film, or an address such as http://..."
 )
 # One decoding thread: more of them hold back a picture each. Flags that promise a low delay lose
 # pictures at the start and mix up B-frames; nothing else waits, for the newest picture is taken.
@@ -100,6 +103,57 @@ def resolve_source(
         raise WyhError(f"{ffmpeg.shown(text)} has no picture, wanted a video")
     inputs = ("-copyts", "-i", ffmpeg.as_argument(text))
     return Source(ffmpeg.shown(text), inputs, paced=True, loop=loop)
+
+
+@dataclass(frozen=True)
+class SoundSource:
+    """A source of sound.
+
+    Attributes:
+      name: for messages.
+      microphone: the sound of now; else a recording, which also plays.
+      where: the device, as `open_microphone` takes it; or the file or address.
+    """
+
+    name: str
+    microphone: bool
+    where: str | None
+
+
+def gives(text: str) -> Literal["sound", "pictures", "either"]:
+    """What a source has by its name alone; a file or an address may have both."""
+    if ffmpeg.is_url(text) or Path(text).is_file():
+        return "either"
+    kind = text.partition(":")[0]
+    if kind == "mic":
+        return "sound"
+    device = re.fullmatch(r"/dev/video\d+", text)
+    return "pictures" if kind in ("camera", "screen") or text.isdecimal() or device else "either"
+
+
+def resolve_sound(text: str) -> SoundSource:
+    """Find out what `--source` means where it is to be heard.
+
+    Args:
+      text: `mic`, `mic:` and an index or a part of a name, `mic:loopback`; a path; an address.
+
+    Raises:
+      WyhError: nothing that could be heard.
+    """
+    kind = gives(text)
+    if kind == "sound":
+        where = text.partition(":")[2] or None
+        return SoundSource(text, True, where)
+    if kind == "pictures":
+        raise WyhError(f"got {text} as a source, which gives pictures, not sound: {_HEARD_INSTEAD}")
+    if text == "-":
+        raise WyhError(f"got standard input as a source of sound: {_HEARD_INSTEAD}")
+    if not ffmpeg.is_url(text):
+        if Path(text).exists() and not (Path(text).is_file() or Path(text).is_dir()):
+            raise WyhError(f"got {ffmpeg.shown(text)}, which is no file: {_HEARD_INSTEAD}")
+        if not probe(text).has_audio:
+            raise WyhError(f"{ffmpeg.shown(text)} has no sound, wanted a song or a film with sound")
+    return SoundSource(ffmpeg.shown(text), False, text)
 
 
 def found_again(source: Source) -> Source | None:

@@ -10,15 +10,16 @@ class View(NamedTuple):
     """A stream at one moment.
 
     Attributes:
-      picture: what the model sees; None before the first one.
+      picture: what the model sees, or the newest that it made; None before the first one.
       known: what the sound still knows of it, of the same size; None where a model cannot tell.
       code: how loud each band is, 0 to 1; None where a model has no code.
       sound: the newest samples that went out, for a spectrum.
       sample_rate: of these, Hz.
       knobs: every knob's value by name.
-      latency_ms: from a picture to its sound, the median so far; None before it is known.
+      latency_ms: from a picture to its sound, or the reverse, the median so far; None before it is
+        known.
       underruns: times that sound was not there when it was due.
-      secs: of sound that went out.
+      secs: of sound that went out, or came in.
       message: the newest line that the player should read; "" for none.
     """
 

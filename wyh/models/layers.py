@@ -77,13 +77,20 @@ def depth_to_space(
 
 
 def spread(
-    x: Float[Array, "n rows columns channel"], height: int, width: int
+    x: Float[Array, "n rows columns channel"], height: int, width: int, *, always: bool = False
 ) -> Float[Array, "n height width channel"]:
-    """Brought to another size by cubic B-splines; the same size is left as it is."""
+    """Brought to another size by cubic B-splines, which smooth it.
+
+    Args:
+      x: of any size.
+      height: wanted.
+      width: wanted.
+      always: also smooth a side that has the size it is to have.
+    """
     _, rows, columns, _ = x.shape
-    if columns != width:
+    if columns != width or always:
         x = jnp.einsum("nrcf,wc->nrwf", x, jnp.asarray(_splines(columns, width)))
-    if rows != height:
+    if rows != height or always:
         x = jnp.einsum("nrwf,hr->nhwf", x, jnp.asarray(_splines(rows, height)))
     return x
 

@@ -19,6 +19,7 @@ from wyh.errors import check_range
 from wyh.models.layers import spread
 
 _INIT = nn.initializers.he_uniform()
+_STRAIGHT = nn.initializers.variance_scaling(0.5, "fan_in", "normal")
 _START = 4  # the coarse grid is so many times finer than the first one
 
 
@@ -26,11 +27,11 @@ _START = 4  # the coarse grid is so many times finer than the first one
 class PainterConfig:
     """Sizes of the painter."""
 
-    grid: int = 32  # cells along the picture's short side, a multiple of 8
-    width: int = 32  # channels of its convolutions
-    hidden: int = 128  # of what it makes of the sound at first
-    colours: int = 6  # of the palette
-    edges: float = 1.5  # how hard the borders between colours are
+    grid: int = 32  # cells along the picture's short side, to the nearest multiple of 8: 8 to 128
+    width: int = 32  # channels of its convolutions, 4 to 512
+    hidden: int = 128  # values of what it makes of the sound at first, 8 to 4096
+    colours: int = 6  # of the palette, 2 to 32
+    edges: float = 2.5  # how hard the borders between colours are, 0.1 to 20
 
     def __post_init__(self) -> None:
         check_range("grid", self.grid, 8, 128, "cells")
@@ -41,8 +42,9 @@ class PainterConfig:
 
     def cells(self, height: int, width: int) -> tuple[int, int]:
         """Rows and columns of the grid for a picture of this shape."""
-        short = min(height, width)
-        return tuple(max(8, round(self.grid * side / short / 8) * 8) for side in (height, width))  # type: ignore[return-value]
+        short = 8 * min(height, width)
+        rows, columns = (max(1, round(self.grid * side / short)) for side in (height, width))
+        return 8 * rows, 8 * columns
 
 
 class Painter(nn.Module):
@@ -72,20 +74,24 @@ class Painter(nn.Module):
                 x = jnp.concatenate([x, 2 * base - 1], axis=-1)
             x = nn.leaky_relu(nn.Conv(c.width, (3, 3), kernel_init=_INIT)(x), 0.1)
         fields = nn.Conv(c.colours + 1, (3, 3), kernel_init=_INIT)(x)
-        palette = self.param("palette", _palette, (c.colours, 3))
+        # A straight path as well: what is linear is learned at once, and holds for any sound.
+        straight = nn.Dense(math.prod(first) * (c.colours + 1), kernel_init=_STRAIGHT)(features)
+        fields += spread(straight.reshape(-1, *first, c.colours + 1), rows, columns)
+        # Colours are chosen, not learned.
+        palette = jax.lax.stop_gradient(self.param("palette", _palette, (c.colours, 3)))
         return fields, jnp.asarray(palette)
 
 
 def _palette(key: Any, shape: tuple[int, int]) -> Array:
-    """Colours of rising light, two thirds round the circle: dark violet to pale yellow."""
-    light = np.linspace(0.12, 0.95, shape[0])
-    hue = 0.72 - 0.62 * np.linspace(0, 1, shape[0])
-    circle = 0.5 + 0.5 * np.cos(2 * np.pi * (hue[:, None] - np.array([0, 1 / 3, 2 / 3])))
-    rich = 0.85 - 0.5 * np.abs(light - 0.5)
-    colour = light[:, None] * (1 - rich[:, None]) + rich[:, None] * circle * (
-        0.35 + 0.75 * light[:, None]
-    )
-    return jnp.asarray(np.clip(colour, 0.02, 0.98), jnp.float32)
+    """`COLOURS`, or as many as are wanted, evenly between them."""
+    known = np.array([[int(c[k : k + 2], 16) / 255 for k in (0, 2, 4)] for c in COLOURS])
+    places = np.linspace(0, len(known) - 1, shape[0])
+    each = [np.interp(places, np.arange(len(known)), channel) for channel in known.T]
+    return jnp.asarray(np.stack(each, axis=1), jnp.float32)
+
+
+COLOURS = ("171140", "4a35c9", "0fa3a8", "e63e7b", "ff9a35", "ffedc2")
+"""Ink, violet, teal, rose, orange, cream: from dark to light."""
 
 
 def coloured(
@@ -96,7 +102,7 @@ def coloured(
     width: int,
 ) -> Float[Array, "n height width 3"]:
     """The picture of some fields, of any size, in [0, 1]."""
-    smooth = spread(fields, height, width)
+    smooth = spread(fields, height, width, always=True)
     share = jax.nn.softmax(edges * smooth[..., :-1], axis=-1)
-    light = 1 + 0.35 * jnp.tanh(smooth[..., -1:])
-    return jnp.clip(share @ jnp.clip(palette, 0, 1) * light, 0, 1)
+    light = 1 + 0.3 * jnp.tanh(smooth[..., -1:])
+    return jnp.clip((share @ palette) * light, 0, 1)

@@ -6,7 +6,6 @@ looks at a picture from afar. The other generator is in `wyh.models.painter`.
 
 import flax.linen as nn
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from wyh.models.layers import conv_up
@@ -18,7 +17,11 @@ class SeedGenerator(nn.Module):
     """The seed's image-to-image network, from the base image and the features at every pixel.
 
     Its normalisation (no scale, no offset) takes the statistics of each picture, so that a picture
-    does not depend on its neighbours in a batch.
+    does not depend on its neighbours in a batch. Pictures of any shape: where halves are not whole,
+    the base image goes on beyond its edge, and what is made there is cut off.
+
+    Attributes:
+      rows: of the pictures; how often they are halved follows from it.
     """
 
     rows: int
@@ -28,10 +31,12 @@ class SeedGenerator(nn.Module):
         self, features: Float[Array, "n features"], base: Float[Array, "n rows columns 3"]
     ) -> Float[Array, "n rows columns 3"]:
         """The picture, in [0, 1]."""
-        n, rows, columns, _ = base.shape
-        tiled = jnp.broadcast_to(features[:, None, None], (n, rows, columns, features.shape[-1]))
-        depth = max(1, int(np.log2(self.rows)) - 4)
+        _, rows, columns, _ = base.shape
+        depth = max(1, self.rows.bit_length() - 5)
         first = 2**depth
+        beyond = ((0, 0), (0, -rows % first), (0, -columns % first), (0, 0))
+        base = jnp.pad(base, beyond, mode="edge")
+        tiled = jnp.broadcast_to(features[:, None, None], (*base.shape[:3], features.shape[-1]))
         x = _conv(first, 7)(jnp.concatenate([base, tiled], axis=-1))
         for level in range(1, depth + 1):
             x = _conv(first * 2**level, 3, 2)(_active(x))
@@ -40,7 +45,7 @@ class SeedGenerator(nn.Module):
             x = x + _conv(x.shape[-1], 3)(active(inner))
         for level in range(depth - 1, -1, -1):
             x = _Up(first * 2**level)(x if level == depth - 1 else _active(x))
-        return nn.sigmoid(_conv(3, 7)(nn.relu(x)))
+        return nn.sigmoid(_conv(3, 7)(nn.relu(x)))[:, :rows, :columns]
 
 
 class SeedDecoder(nn.Module):
@@ -75,7 +80,7 @@ class GridDecoder(nn.Module):
 
 
 class _Up(nn.Module):
-    """A transposed 3x3 convolution of stride 2."""
+    """A transposed 3x3 convolution of stride 2: `lax.conv_transpose(x, kernel, 2, "SAME")`."""
 
     features: int
 
@@ -84,7 +89,7 @@ class _Up(nn.Module):
         kernel = self.param("kernel", _XAVIER, (3, 3, x.shape[-1], self.features))
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         # A row and a column of zeros make it a kernel of two strides, which is quick.
-        padded = jnp.pad(jnp.asarray(kernel), ((1, 0), (1, 0), (0, 0), (0, 0)))
+        padded = jnp.pad(jnp.asarray(kernel), ((0, 1), (0, 1), (0, 0), (0, 0)))
         return conv_up(x, padded, 2) + jnp.asarray(bias)[None, None, None]
 
 

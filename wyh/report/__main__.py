@@ -1,10 +1,10 @@
-"""What a run's sound still knows of the pictures, as a page to look at and to listen to.
+"""What a run's sound still knows of the pictures, or its pictures of the sound, as a page.
 
-    python -m wyh.report                           # the newest run, on what it has never seen
-    python -m wyh.report --run RUN holiday.mp4     # on films of your own
-    python -m wyh.report --run RUN --beside OTHER  # and a table of runs trained otherwise
+    python -m wyh.report                           # the newest run, on what it has never met
+    python -m wyh.report --run RUN holiday.mp4     # on films of your own, or on music
+    python -m wyh.report --run RUN --beside OTHER  # and beside it runs trained otherwise
 
-On the bundled film it takes about a minute on 2 cores. The page, its drawings, sounds and
+On the bundled film or music it takes about a minute on 2 cores. The page, its drawings, sounds and
 `report.json` are in RUN/report; the page's path is printed last.
 """
 
@@ -26,9 +26,10 @@ from wyh.transducers.compile import use_compilation_cache
 
 @dataclass(frozen=True)
 class Config:
-    """Measure a run against references on held-out pictures, and make a page of it."""
+    """Measure a run against references on what it has never met, and make a page of it."""
 
-    inputs: tyro.conf.Positional[tuple[Path, ...]] = ()  # films; what training held out if none
+    # Films, or for a run that makes pictures music; what training held out if none.
+    inputs: tyro.conf.Positional[tuple[Path, ...]] = ()
     run: Path | None = None  # the run to report on; the newest under runs/ unless given
     out: Path | None = None  # the folder to write; RUN/report unless given
     checkpoint: str = "best"  # best, latest, or a step's number
@@ -49,20 +50,22 @@ def main(config: Config) -> None:
         out.mkdir(parents=True, exist_ok=True)  # before any work
     except OSError as error:
         raise cannot_write(out, error) from None
-    findings = measure(run, config, out)
-    print(write(findings, run, out, compared))
+    match run.kind:
+        case "synesthesia":
+            from wyh.report import hear_see
+
+            named = list(zip(config.beside, compared, strict=True))
+            print(hear_see.report(run, config.checkpoint, config.inputs, out, named))
+        case _:
+            print(write(measure(run, config, out), run, out, compared))
 
 
 def measure(run: Run, config: Config, out: Path) -> Findings:
-    """All that is to be said of a run, by its kind.
+    """All that is to be said of a run that makes sound, by its kind.
 
     Raises:
       WyhError: a kind without a report, or as its protocol says.
     """
-    if run.stream is not None and run.stream.direction == "hear-see":
-        raise WyhError(
-            f"{run.directory} makes pictures from sound: reports are of runs that make sound"
-        )
     match run.kind:
         case "autoencoder":
             from wyh.report import see_hear
@@ -73,7 +76,7 @@ def measure(run: Run, config: Config, out: Path) -> Findings:
 
 
 def write(findings: Findings, run: Run, out: Path, beside: Sequence[Other] = ()) -> Path:
-    """Write drawings, sounds, `report.json` and, last, the page.
+    """Write drawings, sounds, `report.json` and, last, the page of a run that makes sound.
 
     Raises:
       WyhError: the folder cannot be written.
@@ -86,7 +89,7 @@ def write(findings: Findings, run: Run, out: Path, beside: Sequence[Other] = ())
         raise cannot_write(out, error) from None
     film = players.film(findings, out / "film.mp4")
     wavs = players.sounds(findings, out)
-    told = report_json(findings, str(run.directory), run.kind)
+    told = report_json(findings.figures, str(run.directory), run.kind)
     text = json.dumps(told, indent=2, allow_nan=False) + "\n"
     replace_file(out / "report.json", text.encode())
     section = table(findings.figures, beside)

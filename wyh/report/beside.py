@@ -17,6 +17,14 @@ _SHOWN = (
     "spearman",
     "ks_pooled",
     "harmonics_continuous_db",
+    "r2_h264",
+    "worst_h264",
+    "half_second_found",
+    "onset_f1_100ms",
+    "tone_change_percent",
+    "picture_std",
+    "hues_used",
+    "large_forms",
 )
 _OWN_BUSINESS = ("out", "data", "resume", "preset")  # options that say nothing of the model
 
@@ -55,7 +63,7 @@ def _other(run: Run, path: Path) -> Other:
         raise WyhError(f"{file} is damaged ({error}): make the report anew") from None
     changes = list(_changes(run.config, other.config))
     if other.data.get("fingerprint") != run.data.get("fingerprint"):
-        changes.append("other footage")
+        changes.append("other recordings")
     return Other(", ".join(changes) or "the same once more", values)
 
 

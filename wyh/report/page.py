@@ -119,7 +119,7 @@ def page(
         eyebrow=escape(f"wyh report · {kind} · {findings.source}"),
         sentence=escape(findings.sentence),
         film=inlined(film),
-        big="".join(_big(figure) for figure in findings.figures if figure.headline),
+        big="".join(big(figure) for figure in findings.figures if figure.headline),
         against=_against(findings.contenders),
         bars=_bars(findings.contenders),
         plays="".join(
@@ -131,7 +131,7 @@ def page(
         time=_time(findings),
         parts=_parts(findings),
         legend=_legend(findings),
-        figures=_rows(findings.figures, labels),
+        figures=rows(findings.figures, labels),
         method="".join(f"<li>{escape(line)}</li>" for line in findings.method),
         footer=escape(" · ".join(part for part in said if part)),
     )
@@ -150,7 +150,8 @@ def number(value: float) -> str:
     return text.replace("-", "\N{MINUS SIGN}")
 
 
-def _big(figure: Figure) -> str:
+def big(figure: Figure) -> str:
+    """A figure in large print."""
     unit = f" <small>{escape(figure.unit)}</small>" if figure.unit else ""
     return f"<li><b>{number(figure.value)}{unit}</b><span>{escape(figure.headline)}</span></li>"
 
@@ -213,15 +214,15 @@ def _play(one: Variation, most_db: float, path: Path) -> str:
 def _phases(findings: Findings) -> str:
     names = list(next(iter(findings.phases.values())))
     head = "".join(f"<th>{escape(_LISTENERS[name])}</th>" for name in names)
-    rows = []
+    lines = []
     for phase, scores in findings.phases.items():
         cells = "".join(
             f'<td class="value">{scores[n].gain_db.value:.2f}'
             f"<small>{_between(scores[n].gain_db)}</small></td>"
             for n in names
         )
-        rows.append(f"<tr><td>{escape(phase)}</td>{cells}</tr>")
-    return f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        lines.append(f"<tr><td>{escape(phase)}</td>{cells}</tr>")
+    return f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
 
 def _between(interval: tuple[float, float, float]) -> str:
@@ -253,14 +254,15 @@ def _legend(findings: Findings) -> str:
     )
 
 
-def _rows(figures: Sequence[Figure], labels: Mapping[str, str]) -> str:
-    rows, group = [], ""
+def rows(figures: Sequence[Figure], labels: Mapping[str, str]) -> str:
+    """The table's body, `labels` being the names of baselines for people."""
+    made, group = [], ""
     for figure in figures:
         if figure.group != group:
             group = figure.group
-            rows.append(f'<tr class="group"><th colspan="4">{escape(group)}</th></tr>')
-        rows.append(_row(figure, labels))
-    return "".join(rows)
+            made.append(f'<tr class="group"><th colspan="4">{escape(group)}</th></tr>')
+        made.append(_row(figure, labels))
+    return "".join(made)
 
 
 def _row(figure: Figure, labels: Mapping[str, str]) -> str:

@@ -32,20 +32,21 @@ class FeatureConfig:
 
     kind: Kind = "fbank"
     sample_rate: int = 22050  # Hz
-    win_length: int = 1024  # samples of a window, 16 to 65536
+    win_length: int = 1536  # samples of a window, 16 to 65536
     hop_length: int = 256  # samples from one window to the next, 16 to win_length
-    n_fft: int = 1024  # samples, win_length or more; zeros are added
+    n_fft: int = 2048  # samples, win_length or more; zeros are added
     bands: int = 40  # of fbank, 2 to 512
     low_hz: float = 30.0  # where the lowest band starts
     pre_emphasis: float = 0.97  # how much of each sample the next one loses, 0 to 1
     cepstra: int = 0  # of the bands' levels, to be used in their place; 0 for the levels
     lifter: int = 22  # of the cepstra; 0 for none
     energy: bool = True  # the level of the whole is one more feature
-    stft_window: str = "hann"  # or boxcar, hamming: the taper
+    stft_window: str = "hann"  # the taper, one of wyh.signal.stft.WINDOWS
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
             raise WyhError(f"got features of the kind {self.kind!r}, wanted fbank, fft or raw")
+        check_range("sample_rate", self.sample_rate, 4000, 192_000, "Hz")
         check_range("win_length", self.win_length, 16, 65536, "samples")
         check_range("hop_length", self.hop_length, 16, self.win_length, "samples")
         check_range("n_fft", self.n_fft, self.win_length, 65536, "samples")
@@ -54,6 +55,7 @@ class FeatureConfig:
         check_range("pre_emphasis", self.pre_emphasis, 0, 1)
         check_range("cepstra", self.cepstra, 0, self.bands)
         check_range("lifter", self.lifter, 0, 1000)
+        stft_window(self.stft_window, 1)  # refuses unknown names
 
     @property
     def size(self) -> int:
@@ -73,13 +75,18 @@ class FeatureConfig:
 
 
 class Extractor:
-    """The pure functions of one `FeatureConfig`; holds constants only."""
+    """The pure functions of one `FeatureConfig`; holds constants only.
+
+    Raises:
+      WyhError: a band so narrow that it has no bin.
+    """
 
     def __init__(self, config: FeatureConfig) -> None:
         self.config = config
         self.taper = stft_window(config.stft_window, config.win_length)
         # So that a sine of full scale has a power of 1 in its bin.
         self.scale = (2 / self.taper.sum()) ** 2
+        self._fold = self._bands() if config.kind == "fbank" else None
 
     def init(self, batch_size: int) -> Float[Array, "batch before"]:
         """The carry of a stream's start: silence."""
@@ -99,21 +106,34 @@ class Extractor:
         joined = jnp.concatenate([carry, sound], axis=1)
         emphasis = 0.0 if c.kind == "raw" else c.pre_emphasis
         emphasised = joined[:, 1:] - emphasis * joined[:, :-1]
-        ticks = sound.shape[1] // c.hop_length
-        places = np.arange(ticks)[:, None] * c.hop_length + np.arange(c.win_length)
-        return joined[:, ticks * c.hop_length :], emphasised[:, places]
+        return joined[:, sound.shape[1] :], emphasised[:, self._places(sound.shape[1])]
+
+    def whole(
+        self, carry: Float[Array, "batch before"], sound: Float[Array, "batch samples"]
+    ) -> Float[Array, "batch ticks"]:
+        """Power of the same windows without pre-emphasis, 1 for a sine of full scale."""
+        plain = jnp.concatenate([carry[:, 1:], sound], axis=1)
+        return window_power(plain[:, self._places(sound.shape[1])])
+
+    def _places(self, samples: int) -> np.ndarray:
+        c = self.config
+        ticks = np.arange(samples // c.hop_length)
+        return ticks[:, None] * c.hop_length + np.arange(c.win_length)
 
     def power(
         self, windows: Float[Array, "batch ticks win_length"]
     ) -> Float[Array, "batch ticks bands"]:
-        """Power of each band, 1 for a sine of full scale in its middle."""
+        """Power of each band.
+
+        A sine of full scale has 1 in its bin (`fft`); in the band whose middle it is, as much as
+        the window spreads over bins of `n_fft`, 1 to 2 by default.
+        """
         c = self.config
         spectrum = jnp.fft.rfft(windows * jnp.asarray(self.taper)[None, None], c.n_fft)
         power = (jnp.square(spectrum.real) + jnp.square(spectrum.imag)) * self.scale
-        return power if c.kind == "fft" else power @ jnp.asarray(self._fold)
+        return power if self._fold is None else power @ jnp.asarray(self._fold)
 
-    @cached_property
-    def _fold(self) -> np.ndarray:
+    def _bands(self) -> Float[np.ndarray, "bins bands"]:
         c = self.config
         matrix = mel_matrix(c.bands, n_fft=c.n_fft, sample_rate=c.sample_rate, low_hz=c.low_hz)
         if not matrix.any(axis=1).all():

@@ -104,7 +104,7 @@ def base_of(
         at = angles[:, number, None, None] + phase[None]
         colour = np.cos(2 * np.pi * (number / len(_WAVES) + np.arange(3) / 3))
         waves = waves + jnp.sin(at)[..., None] * colour.astype(np.float32)[None, None, None]
-    return jnp.asarray(0.5 + 0.25 * waves / np.sqrt(len(_WAVES) / 4))
+    return jnp.asarray(0.5 + 0.5 * jnp.tanh(waves / np.sqrt(len(_WAVES) / 3)))
 
 
 _WAVES = (

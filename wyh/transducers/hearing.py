@@ -56,8 +56,7 @@ class Hearing:
         extractor, raw = self.extractor, self.config.kind == "raw"
         sound = blocks.reshape(len(blocks), -1)
         before, windows = extractor.windows(carry.before, sound)
-        whole = window_power(windows)
-        level_db = decibels(whole)
+        level_db = decibels(extractor.whole(carry.before, sound))
         slow_db, gain_db = self._gain(carry.level_db, level_db, knobs["auto_gain"])
         if raw:
             values = windows * 10 ** (gain_db / 20)[..., None]
@@ -65,7 +64,8 @@ class Hearing:
             turned = jnp.stack([knobs["bass"], knobs["middle"], knobs["treble"]])
             boost_db = gain_db[..., None] + (turned @ jnp.asarray(extractor.registers))[None, None]
             power = extractor.power(windows) * 10 ** (boost_db / 10)
-            values = extractor.vectors(power, whole * 10 ** (gain_db / 10))
+            whole = window_power(windows) * 10 ** (gain_db / 10)
+            values = extractor.vectors(power, whole)
         values = (values - _all(variables["mean"])) / _all(variables["std"])
         last = jnp.where(carry.started > 0, carry.heard, values[:, 0])
         if not raw:

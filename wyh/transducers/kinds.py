@@ -15,6 +15,7 @@ from wyh.transducers.listener import Listener
 from wyh.transducers.protocol import Transducer
 
 if TYPE_CHECKING:
+    from wyh.transducers.reader import Reader
     from wyh.transducers.visualizer import VisualizerConfig
 
 
@@ -133,6 +134,27 @@ def listener_of(player: Player) -> Listener:
         raise WyhError(f"{run.directory} was trained before runs had listeners: train it again")
     sizes = from_plain(ListenerConfig, run.config.get("listener", asdict(ListenerConfig())))
     return Listener(from_plain(SonifierConfig, run.config.get("sound")), spec.video, sizes)
+
+
+def reader_of(player: Player) -> "Reader":
+    """What reads the sound back from the pictures of a run that makes pictures.
+
+    Raises:
+      WyhError: the run makes no pictures, or is damaged.
+    """
+    from wyh.models.wave_decoder import WaveConfig
+    from wyh.transducers.reader import Reader
+
+    run = player.run
+    config = visualizer_config(run)
+    assert run.stream is not None  # else it could not have been loaded
+    if "decoder" not in player.variables["params"]:
+        raise WyhError(f"{run.directory} is damaged: its variables lack params/decoder")
+    try:
+        wave = from_plain(WaveConfig, run.config.get("wave", asdict(WaveConfig())))
+    except WyhError as error:
+        raise WyhError(f"{run.directory}/config.json is damaged: {error}") from None
+    return Reader(config, run.stream.video, wave)
 
 
 def _function(name: str) -> Any:

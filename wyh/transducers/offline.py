@@ -222,9 +222,12 @@ def _rechunk(frames: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
     for chunk in frames:
         held.append(chunk)
         count += len(chunk)
-        while count >= size:
-            joined = np.concatenate(held)
-            yield joined[:size]
-            held, count = [joined[size:]], count - size
+        if count < size:
+            continue
+        joined = np.concatenate(held)
+        whole = count - count % size
+        for first in range(0, whole, size):
+            yield joined[first : first + size]
+        held, count = [joined[whole:]], count - whole
     if count:
         yield np.concatenate(held)

@@ -19,8 +19,6 @@ from wyh.models.synesthesia import GridDecoder, SeedDecoder, SeedGenerator
 LATENT = 16
 """Values of the slow latent: cosine and sine of eight angles."""
 
-DECODERS = {"grid": GridDecoder, "seed": SeedDecoder}
-
 
 @dataclass(frozen=True)
 class SynesthesiaConfig:
@@ -32,6 +30,10 @@ class SynesthesiaConfig:
     look: int = 32  # pixels of the short side that the grid decoder sees, a multiple of 8
 
     def __post_init__(self) -> None:
+        if self.generator not in ("painter", "seed"):
+            raise WyhError(f"got the generator {self.generator!r}, wanted painter or seed")
+        if self.decoder not in ("grid", "seed"):
+            raise WyhError(f"got the decoder {self.decoder!r}, wanted grid or seed")
         check_range("look", self.look, 8, 256, "pixels")
         if self.look % 8:
             raise WyhError(f"got a look of {self.look} pixels, wanted a multiple of 8")
@@ -62,6 +64,7 @@ class Synesthesia:
             max(8, round(config.look * side / short / 8) * 8) for side in (height, width)
         )
         self._size = height, width
+        self._seen = self.look if config.decoder == "grid" else self._size
 
     def init(self, key: Any) -> dict[str, Any]:
         """`{"generator", "decoder"}`: new parameters. Jit it: eagerly it takes seconds."""
@@ -72,14 +75,13 @@ class Synesthesia:
             generator = self._painter.init(generator_key, features, jnp.zeros((1, LATENT)), base)
         else:
             generator = self._seed.init(generator_key, features, jnp.zeros((1, *self._size, 3)))
-        look = jnp.zeros((1, *self.look, 3))
-        seen = look if self.config.decoder == "grid" else jnp.zeros((1, *self._size, 3))
-        decoder = self._decoder.init(decoder_key, seen)
+        decoder = self._decoder.init(decoder_key, jnp.zeros((1, *self._seen, 3)))
         return {"generator": generator["params"], "decoder": decoder["params"]}
 
     @property
     def _decoder(self) -> Any:
-        return DECODERS[self.config.decoder](self.features)
+        decoder = GridDecoder if self.config.decoder == "grid" else SeedDecoder
+        return decoder(self.features)
 
     def paint(
         self,
@@ -105,7 +107,8 @@ class Synesthesia:
         if self.config.generator == "seed":
             flat = jnp.broadcast_to(base, (len(base), *self._size, 3))
             made = jnp.asarray(self._seed.apply({"params": params}, features, flat))
-            return spread(made, height, width)
+            least = (min(pair) for pair in zip(self._size, (height, width), strict=True))
+            return spread(averaged(made, *least), height, width)
         painted: Any = self._painter.apply({"params": params}, features, latent, base)
         fields, own = painted
         edges = self.config.painter.edges
@@ -120,6 +123,5 @@ class Synesthesia:
           params: of the decoder.
           pictures: in [0, 1].
         """
-        if self.config.decoder == "grid":
-            pictures = averaged(pictures, *self.look)
-        return jnp.asarray(self._decoder.apply({"params": params}, pictures))
+        seen = averaged(pictures, *self._seen)
+        return jnp.asarray(self._decoder.apply({"params": params}, seen))

@@ -76,7 +76,7 @@ def visualizer(
         variables: Variables, key: PRNGKeyArray, batch_size: int
     ) -> tuple[HearingCarry, VisualizerCarry]:
         drift = init_drift(key, batch_size, model.base_cells, variables.get("bases"))
-        flashes = init_flashes(batch_size, video.height, video.width)
+        flashes = init_flashes(batch_size, video.height, video.width, frame_secs)
         return hearing.init(batch_size), VisualizerCarry(drift, flashes)
 
     def observe_many(

@@ -1,15 +1,15 @@
 """The page itself, in a real browser with a fake camera that plays the bundled film."""
 
 import base64
-import shutil
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from tests.conftest import make_run
-from tests.live.served import KNOBS, PATIENCE, SEED, serving
+from tests.live.served import KNOBS, SEED, serving
 from tests.media.clips import run_ffmpeg
+from tests.media.web.browsing import CHROMIUM, ENCODE, FLAGS, joined, pages
 from wyh.live.log import Observed, read_log
 from wyh.live.replay import replay
 from wyh.media.camera import FrameSource
@@ -23,27 +23,13 @@ from wyh.transducers.kinds import load_player
 
 pytest.importorskip("websockets", reason="websockets is absent: wyh[web]")
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is absent")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is absent")
 
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --use-fake-device-for-media-stream "
-    "--autoplay-policy=no-user-gesture-required"
-).split()
-LETTER = 1000 * PATIENCE  # playwright counts in ms
-
 # Keeps what the page sends and what its worklet gets, and records what that plays.
-TAP = """
+TAP = (
+    ENCODE
+    + """
 window.tap = {frames: [], sound: [], played: []};
-const encode = (data) => {
-  const bytes = new Uint8Array(data.buffer ?? data, data.byteOffset ?? 0, data.byteLength);
-  let text = "";
-  for (let i = 0; i < bytes.length; i += 4096) {
-    text += String.fromCharCode(...bytes.subarray(i, i + 4096));
-  }
-  return btoa(text);
-};
 const send = WebSocket.prototype.send;
 WebSocket.prototype.send = function (data) {
   if (data instanceof ArrayBuffer && new Uint8Array(data)[0] === 1) tap.frames.push(encode(data));
@@ -76,6 +62,7 @@ AudioNode.prototype.connect = function (...to) {
   return connect.apply(this, to);
 };
 """
+)
 
 
 @pytest.fixture(scope="module")
@@ -115,23 +102,8 @@ def serve(player, compiled):
 @pytest.fixture
 def opened(browser):
     """Opens pages: `opened(address) -> page`; whatever a page complains of fails the test."""
-    contexts, complaints = [], []
-
-    def show(address, script="", **how):
-        context = browser.new_context(bypass_csp=bool(script), **how)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(LETTER)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        if script:
-            page.add_init_script(script)
-        page.goto(address)
-        return page
-
-    yield show
-    for context in contexts:
-        context.close()
-    assert not complaints
+    with pages(browser) as show:
+        yield show
 
 
 def start(page):
@@ -145,10 +117,6 @@ def heard(page, samples):
         "count => tap.sound.reduce((all, one) => all + one.length, 0) * 0.75 / 4 > count",
         arg=samples,
     )
-
-
-def joined(parts):
-    return np.concatenate([np.frombuffer(base64.b64decode(part), "<f4") for part in parts])
 
 
 def test_what_the_page_plays_is_what_its_frames_and_log_replay_to(

@@ -16,19 +16,15 @@ from jaxtyping import Float32, UInt8
 from wyh.errors import WyhError
 from wyh.media.web import messages
 from wyh.media.web.limits import Bucket
-from wyh.media.web.messages import Frame, Pull, Report, Turn
+from wyh.media.web.line import Line
+from wyh.media.web.messages import Frame, Pull, Report
 from wyh.specs import StreamSpec
 
-_MESSAGES = (1500.0, 3000.0)  # a second, and at once: far more than the page ever sends
 _FRAMES = (1.5, 30.0)  # times the frame rate, and at once
 _SOUND = (1.1, 3.0)  # seconds of sound a second, and at once
 _AT_ONCE = 16  # blocks that are made in one go
 _LOW_SECS = 0.02  # with less sound ahead at the page, no picture is looked at
 _PATIENCE = 1 / 3  # of the sound ahead: how long a block waits for the picture it should have
-_CLOSE_BAD, _CLOSE_FAILED = 1008, 1011
-_REASON_BYTES = 120  # of a close frame
-_STALLED_SECS = 10.0  # a page that takes nothing for so long is shut out
-_REPORT = 150  # messages that a report counts for: a page sends one in two seconds
 
 
 class Looked(NamedTuple):
@@ -103,11 +99,10 @@ class Client:
           pool: for computing.
           own_source: the server has the pictures.
         """
-        self._socket, self._instrument, self._spec = socket, instrument, spec
+        self._line, self._instrument, self._spec = Line(socket), instrument, spec
         self._pool, self._own_source = pool, own_source
         rate = spec.audio.sample_rate
         blocks = rate / spec.block
-        self._may_send = Bucket(*_MESSAGES)
         self._may_look = Bucket(_FRAMES[0] * float(spec.video.frame_rate), _FRAMES[1])
         self._may_hear = Bucket(_SOUND[0] * blocks, _SOUND[1] * blocks + 1)
         self._low = min(_LOW_SECS * rate, 2 * spec.block)
@@ -119,61 +114,17 @@ class Client:
 
     async def run(self, hello: str) -> str | None:
         """Greet, and talk until the page goes; why it was shut out, or None."""
-        from websockets.exceptions import ConnectionClosed
+        read = self._line.read(hello, self._parse, self._take, self._instrument)
+        return await self._line.run(read, self._look(), self._make())
 
-        tasks = [
-            asyncio.create_task(part) for part in (self._read(hello), self._look(), self._make())
-        ]
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        except ConnectionClosed:
-            pass
-        except WyhError as error:
-            await self._close(_CLOSE_BAD, str(error))
-            return str(error)
-        except Exception as error:
-            await self._close(_CLOSE_FAILED, "the server failed")
-            return f"failed: {type(error).__name__}: {error}"
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        return None
+    def _parse(self, data: bytes | str) -> messages.Message:
+        return messages.parse_message(data, self._spec, own_source=self._own_source)
 
-    async def _close(self, code: int, why: str) -> None:
-        reason = why.encode()[:_REASON_BYTES].decode(errors="ignore")
-        try:
-            await asyncio.wait_for(self._socket.close(code, reason), 2.0)
-        except TimeoutError:  # a page that stalls does not hear it
-            self._socket.transport.abort()
-
-    async def _send(self, message: str | bytes) -> None:
-        try:
-            async with asyncio.timeout(_STALLED_SECS):
-                await self._socket.send(message)
-        except TimeoutError:
-            self._socket.transport.abort()  # a close would wait for it too
-            raise WyhError("the page takes nothing of what it is sent") from None
-
-    async def _read(self, hello: str) -> None:
-        await self._send(hello)
-        async for data in self._socket:
-            if not self._may_send.take():
-                raise WyhError("got too many messages at once")
-            message = messages.parse_message(data, self._spec, own_source=self._own_source)
-            match message:
-                case Frame():
-                    await self._take_frame(message)
-                case Pull():
-                    await self._take_pull(message)
-                case Turn():
-                    await self._turn(message)
-                case Report():
-                    if not self._may_send.take(_REPORT):
-                        raise WyhError("got too many reports at once")
-                    self._instrument.told(message)
+    async def _take(self, message: Frame | Pull) -> None:
+        if isinstance(message, Frame):
+            await self._take_frame(message)
+        else:
+            await self._take_pull(message)
 
     async def _take_frame(self, frame: Frame) -> None:
         if frame.tick <= self._newest:
@@ -196,12 +147,6 @@ class Client:
             self._fill = pull.fill
             self._news.notify_all()
 
-    async def _turn(self, turn: Turn) -> None:
-        try:
-            self._instrument.turn(turn.name, turn.value)
-        except WyhError as error:
-            await self._send(messages.say(str(error)))
-
     async def _look(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
@@ -221,7 +166,7 @@ class Client:
                 code, known = await loop.run_in_executor(
                     self._pool, self._instrument.explain, looked.control
                 )
-            await self._send(
+            await self._line.send(
                 messages.seen(frame.tick, looked.waited_secs, code, known, looked.picture)
             )
 
@@ -241,7 +186,7 @@ class Client:
             made = await loop.run_in_executor(self._pool, self._instrument.make, blocks)
             self._begun = True
             self._instrument.told(made)
-            await self._send(messages.sound(made.first, blocks, made.samples))
+            await self._line.send(messages.sound(made.first, blocks, made.samples))
 
     async def _wait_for_picture(self, due: int) -> None:
         """Wait for the tick that the sound should know of, while there is sound enough ahead."""

@@ -1,8 +1,8 @@
 """What the live page and its server say to each other. Both ends are named here; see `stream.js`.
 
 Streams are binary: a head of 12 bytes, little-endian (kind, flags, count, number, extra), then the
-payload. The rest is JSON with a `kind`. Kinds that are not taken are refused, so that there is room
-for pages whose microphone makes pictures.
+payload. The rest is JSON with a `kind`. Kinds that are not taken are refused: those of pages whose
+microphone makes pictures are in `picture_messages.py`.
 """
 
 import json
@@ -19,11 +19,11 @@ from wyh.specs import StreamSpec
 FRAME, PULL, SEEN, SOUND = 1, 2, 3, 4
 HAS_CODE, HAS_KNOWN, HAS_PICTURE = 1, 2, 4
 HEAD = struct.Struct("<BBHII")
+TEXT_BYTES = 16_384  # the longest message that is no picture and no sound
 STAGES = ("grab", "wait", "ring", "device", "total", "offset")
 """What only a page can measure: `wyh.live.meter.STAGES`, and the offset of sound and picture."""
 
-_TEXT_BYTES = 16_384  # the longest message that is no picture
-_MOST_TICKS = 1 << 31
+MOST_TICKS = 1 << 31
 _MOST_BLOCKS = 256  # asked for at once
 _MOST_FIGURES = 200  # of one stage in one report
 _LONGEST_MS = 60_000.0
@@ -62,7 +62,7 @@ Message = Frame | Pull | Turn | Report
 
 def longest(spec: StreamSpec) -> int:
     """Bytes of the longest message that a page may send."""
-    return max(HEAD.size + spec.video.frame_bytes, _TEXT_BYTES)
+    return max(HEAD.size + spec.video.frame_bytes, TEXT_BYTES)
 
 
 def parse_message(data: bytes | str, spec: StreamSpec, *, own_source: bool) -> Message:
@@ -77,7 +77,7 @@ def parse_message(data: bytes | str, spec: StreamSpec, *, own_source: bool) -> M
       WyhError: it is none of what a page may say.
     """
     if isinstance(data, str):
-        return _parse_text(data)
+        return parse_text(data)
     if len(data) < HEAD.size:
         raise WyhError(f"got a message of {len(data)} bytes, wanted {HEAD.size} at least")
     kind, _, count, number, extra = HEAD.unpack_from(data)
@@ -86,8 +86,8 @@ def parse_message(data: bytes | str, spec: StreamSpec, *, own_source: bool) -> M
         wanted = 0 if own_source else spec.video.frame_bytes
         if payload != wanted:
             raise WyhError(f"got a picture of {payload} bytes, wanted {wanted}")
-        if number >= _MOST_TICKS:
-            raise WyhError(f"got frame tick {number}, wanted less than {_MOST_TICKS}")
+        if number >= MOST_TICKS:
+            raise WyhError(f"got frame tick {number}, wanted less than {MOST_TICKS}")
         if own_source:
             return Frame(number, None)
         pixels = np.frombuffer(data, np.uint8, offset=HEAD.size)
@@ -99,9 +99,14 @@ def parse_message(data: bytes | str, spec: StreamSpec, *, own_source: bool) -> M
     raise WyhError(f"got a message of the kind {kind}, wanted {FRAME} or {PULL}")
 
 
-def _parse_text(text: str) -> Message:
-    if len(text) > _TEXT_BYTES:
-        raise WyhError(f"got a text of {len(text)} letters, wanted {_TEXT_BYTES} at most")
+def parse_text(text: str) -> Turn | Report:
+    """What a page says in words, whichever way it plays.
+
+    Raises:
+      WyhError: it is none of what a page may say.
+    """
+    if len(text) > TEXT_BYTES:
+        raise WyhError(f"got a text of {len(text)} letters, wanted {TEXT_BYTES} at most")
     try:
         values = json.loads(text)
         match values["kind"]:
@@ -143,6 +148,7 @@ def hello(spec: StreamSpec, about: dict[str, Any]) -> str:
     return json.dumps(
         {
             "kind": "hello",
+            "direction": spec.direction,
             "width": video.width,
             "height": video.height,
             "channels": video.channels,

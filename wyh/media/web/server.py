@@ -102,15 +102,15 @@ def make_door(host: str, port: int, certificates: Path) -> Door:
 class _Gate:
     """Answers each request: with a file, with a refusal, or by letting a page in."""
 
-    def __init__(self, door: Door):
-        self._door = door
+    def __init__(self, door: Door, index: str):
+        self._door, self._index = door, index
         self._files = _page_files()
 
     def __call__(self, connection: "ServerConnection", request: "Request") -> "Response | None":
         path, _, query = request.path.partition("?")
         if path == STREAM:
             return self._stream(connection, request, query)
-        name = path.removeprefix("/") or "index.html"
+        name = path.removeprefix("/") or self._index
         if name not in self._files:
             return connection.respond(http.HTTPStatus.NOT_FOUND, "There is no such page.\n")
         return self._file(name, request.headers.get("Host", ""))
@@ -172,7 +172,7 @@ def _page_files() -> dict[str, tuple[str, bytes]]:
 
 @asynccontextmanager
 async def open_server(
-    door: Door, max_size: int, handle: Callable[[Any], Awaitable[None]]
+    door: Door, max_size: int, handle: Callable[[Any], Awaitable[None]], index: str = "index.html"
 ) -> "AsyncIterator[int]":
     """Listen while the context lasts; gives the port.
 
@@ -180,6 +180,7 @@ async def open_server(
       door: where.
       max_size: bytes of a message; a page that sends a longer one is shut out.
       handle: one page, from its WebSocket's opening to its end.
+      index: the file that is the page itself.
 
     Raises:
       WyhError: the port is in use, the host is not of this machine, or no `websockets`.
@@ -198,7 +199,7 @@ async def open_server(
             door.host.strip("[]"),
             door.port,
             ssl=door.secure,
-            process_request=_Gate(door),
+            process_request=_Gate(door, index),
             compression=None,
             server_header=None,
             max_size=max_size,

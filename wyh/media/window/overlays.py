@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from wyh.media.window.drawing import AMBER, CARD, FAINT, INK, LINE, SOFT, Box, Canvas
-from wyh.media.window.keys import KEYS
+from wyh.media.window.keys import KEYS, Key
 
 STAGES = {
     "grab": "the picture comes in",
@@ -16,10 +16,21 @@ STAGES = {
 }
 """What the live loop's stages are, in plain words."""
 
+SHOW_STAGES = {
+    "grab": "the sound comes in",
+    "wait": "it waits for the model",
+    "observe": "the model listens to it",
+    "ring": "it waits for the next picture",
+    "emit": "a picture is made",
+    "device": "it waits for its time, and is painted",
+    "total": "from sound to picture",
+}
+"""The same where sound becomes pictures, in their order."""
 
-def paint_help(canvas: Canvas) -> None:
+
+def paint_help(canvas: Canvas, keys: Mapping[str, Key] = KEYS) -> None:
     """The keys, in two columns where there is room."""
-    rows = [(key.shown, key.help) for key in KEYS.values() if key.shown]
+    rows = [(key.shown, key.help) for key in keys.values() if key.shown]
     width = canvas.size[0]
     columns = 2 if width >= 900 * canvas.unit else 1
     per_column = -(-len(rows) // columns)
@@ -37,8 +48,13 @@ def paint_help(canvas: Canvas) -> None:
         canvas.text(said, at, y, 18, INK, width=x + each - at)
 
 
-def paint_details(canvas: Canvas, stages: Mapping[str, Mapping[str, float | None]]) -> None:
-    """Latencies of each stage in ms, as `latencies()` gives them."""
+def paint_details(
+    canvas: Canvas,
+    stages: Mapping[str, Mapping[str, float | None]],
+    words: Mapping[str, str] = STAGES,
+) -> None:
+    """Latencies of each stage in ms, as `latencies()` gives them, in the order of `words`."""
+    stages = {name: stages[name] for name in words if name in stages}
     line = min(canvas.px(42), round(canvas.size[1] * 0.7 / (len(stages) + 2)))
     card = _card(canvas, "Where the time goes", 820, (len(stages) + 1) * line)
     percentiles = ("p50", "p95", "p99")
@@ -55,7 +71,7 @@ def paint_details(canvas: Canvas, stages: Mapping[str, Mapping[str, float | None
         at = canvas.text(name, card.x, y, 19, AMBER if total else INK, bold=True)
         x = max(at.right + canvas.px(14), card.x + canvas.px(110))
         room = rights[0] - canvas.px(90) - x
-        canvas.text(STAGES.get(name, ""), x, y, 17, SOFT, width=room)
+        canvas.text(words[name], x, y, 17, SOFT, width=room)
         for percentile, right in zip(percentiles, rights, strict=True):
             value = values.get(percentile)
             canvas.text(

@@ -14,6 +14,7 @@ NAMES = {
     "black": "black is silent",
     "still": "stillness fades",
     "width": "stereo width",
+    "auto_gain": "automatic gain",
 }
 """How knobs are called on the window where their own name does not say enough."""
 
@@ -123,7 +124,7 @@ def worth(name: str, value: float) -> str:
         return f"{'+' if value > 0 else ''}{_minus(value, 1)} dB"
     if knob.unit:
         return f"{value:.2g} {knob.unit}"
-    if value == 1.0 and name in ("negative", "black", "still"):
+    if value == 1.0 and name in ("negative", "black", "still", "auto_gain"):
         return "on"
     return f"{100 * value:.0f} %"
 

@@ -157,7 +157,7 @@ export class Scope {
 
   clear() {
     for (const canvas of [this.spectrum, this.code]) {
-      canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
+      canvas?.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
     }
   }
 }

@@ -1,6 +1,6 @@
 // The knobs, built from the server's table: sliders, switches and choices with names and help.
 
-const NAMES = { gain_db: "volume", negative: "negative picture", black: "silent black", still: "fading stillness", width: "stereo width" };
+const NAMES = { gain_db: "volume", negative: "negative picture", black: "silent black", still: "fading stillness", width: "stereo width", auto_gain: "automatic gain" };
 
 function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
@@ -12,6 +12,12 @@ function element(tag, attributes = {}, ...children) {
 function shown(knob, value) {
   const text = knob.unit === "dB" ? value.toFixed(1) : value.toFixed(2);
   return knob.unit ? `${text} ${knob.unit}` : text;
+}
+
+/** A hundredth of a range, as 1, 2 or 5 of some decimal: defaults lie on such a step. */
+function aboutHundredth(range) {
+  const power = 10 ** Math.floor(Math.log10(range / 100) + 1e-9);
+  return [1, 2, 5, 10].find((few) => few * power >= range / 100 - 1e-9) * power;
 }
 
 export class Knobs {
@@ -38,7 +44,7 @@ export class Knobs {
   row(knob) {
     const id = `knob-${knob.name}`;
     const help = element("p", { id: `${id}-help`, class: "help" }, knob.help);
-    const label = element("label", { for: id }, NAMES[knob.name] ?? knob.name);
+    const label = element("label", { for: id }, NAMES[knob.name] ?? knob.name.replaceAll("_", " "));
     const [control, value] = knob.choices.length ? this.choice(knob, id) : this.slider(knob, id);
     control.setAttribute("aria-describedby", help.id);
     const head = element("div", { class: "head" }, label, ...(value ? [value] : []));
@@ -54,7 +60,7 @@ export class Knobs {
   }
 
   slider(knob, id) {
-    const step = knob.unit === "dB" ? 0.5 : (knob.high - knob.low) / 100;
+    const step = knob.unit === "dB" ? 0.5 : aboutHundredth(knob.high - knob.low);
     const slider = element("input", { id, type: "range", min: knob.low, max: knob.high, step });
     // For the eye: screen readers are told by the slider itself.
     const value = element("span", { class: "value", "aria-hidden": "true" });

@@ -5,6 +5,7 @@ import { Pictures, Scope } from "./draw.js";
 import { Fitter } from "./fit.js";
 import { Knobs } from "./knobs.js";
 import { Meter } from "./meter.js";
+import { at, awake, dozing, ms, pressed, state, trouble } from "./shell.js";
 import { Sound } from "./sound.js";
 import { Stream } from "./stream.js";
 import { frameTickAt, tickStart } from "./ticks.js";
@@ -14,7 +15,6 @@ const SHOW_MS = 500;
 const DRAW_MS = 30;
 const APART = ["mute", "freeze"]; // knobs that have a button of their own
 
-const at = (id) => document.getElementById(id);
 const page = {
   meter: new Meter(),
   scope: new Scope({ spectrum: at("spectrum"), spectrogram: at("spectrogram"), code: at("code") }),
@@ -43,17 +43,6 @@ page.stream = new Stream({
     page.sound?.end();
   },
 });
-
-function state(name, words) {
-  document.body.dataset.state = name;
-  if (at("status").textContent !== words) at("status").textContent = words;
-}
-
-/** One line that the player should read; "" for none. */
-function trouble(line) {
-  if (at("trouble").textContent !== line) at("trouble").textContent = line;
-  at("trouble").hidden = !line;
-}
 
 async function welcome(hello) {
   page.frameRate = hello.frame_rate[0] / hello.frame_rate[1];
@@ -126,15 +115,14 @@ async function play() {
   state("playing", "Playing");
   trouble("");
   showButtons();
-  page.lock ??= await navigator.wakeLock?.request("screen").catch(() => null);
+  await awake();
 }
 
 async function stop(why = "") {
   page.wants = false;
   page.camera.close();
   await closeSound();
-  await page.lock?.release().catch(() => null);
-  page.lock = null;
+  await dozing();
   page.scope.clear();
   if (page.stream.hello) state("ready", "Ready");
   at("start").disabled = !page.stream.hello || page.tick >= 0;
@@ -172,9 +160,9 @@ function look(tick, position, played) {
   page.tick = tick;
   const begin = tickStart(tick, hello.sample_rate, hello.frame_rate);
   const first = Math.max(position, Math.ceil(begin / hello.block) * hello.block);
-  const ms = (samples) => (1000 * samples) / hello.sample_rate;
-  const ahead = ms(first - played) + sound.deviceMs;
-  const centre = hello.latency_ms - ms(first - begin);
+  const msOf = (samples) => (1000 * samples) / hello.sample_rate;
+  const ahead = msOf(first - played) + sound.deviceMs;
+  const centre = hello.latency_ms - msOf(first - begin);
   meter.add("device", sound.deviceMs);
   page.newest = { tick, ahead, centre };
   const taken = camera.taken;
@@ -222,7 +210,7 @@ function flip(name) {
 
 function showButtons() {
   const { values } = page.knobs;
-  for (const name of APART) at(name).setAttribute("aria-pressed", String(Boolean(values.get(name))));
+  for (const name of APART) pressed(name, values.get(name));
   document.body.classList.toggle("muted", Boolean(values.get("mute")));
 }
 
@@ -238,7 +226,6 @@ function draw(now) {
 
 function showFigures() {
   const { latency, trip50, trip95 } = page.meter.figures;
-  const ms = (value) => (value === null ? "–" : `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`);
   at("latency").textContent = ms(latency);
   at("round-trip").textContent = trip50 === null ? "–" : `${ms(trip50)} / ${ms(trip95)}`;
   at("buffer").textContent = page.sound ? ms(page.sound.bufferMs) : "–";
@@ -254,7 +241,7 @@ document.addEventListener("visibilitychange", () => {
   // The system takes a wake lock back when the page is hidden.
   if (document.hidden || !page.wants) return;
   page.sound?.context.resume().catch(() => null); // and some a sound
-  navigator.wakeLock?.request("screen").then((lock) => (page.lock = lock), () => null);
+  awake();
 });
 setInterval(showFigures, SHOW_MS);
 setInterval(() => {

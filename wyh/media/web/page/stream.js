@@ -7,14 +7,15 @@ const SOUND = 4;
 const HAS_CODE = 1;
 const HAS_KNOWN = 2;
 const HAS_PICTURE = 4;
-const HEAD = 12;
+export const HEAD = 12;
 const BACK_OFF_MS = [500, 8000];
 const SHUT_OUT = 1008;
 
-function head(kind, { count = 0, number = 0, extra = 0, payload = 0 }) {
+export function head(kind, { flags = 0, count = 0, number = 0, extra = 0, payload = 0 }) {
   const buffer = new ArrayBuffer(HEAD + payload);
   const view = new DataView(buffer);
   view.setUint8(0, kind);
+  view.setUint8(1, flags);
   view.setUint16(2, count, true);
   view.setUint32(4, number, true);
   view.setUint32(8, extra, true);
@@ -44,7 +45,9 @@ export class Stream {
     address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
     const socket = new WebSocket(address);
     socket.binaryType = "arraybuffer";
-    socket.onmessage = ({ data }) => this.take(data);
+    socket.onmessage = ({ data }) => {
+      if (socket === this.socket) this.take(data); // one that was left may still say something
+    };
     socket.onclose = ({ code, reason }) => this.lost(socket, code, reason);
     this.socket = socket;
   }
@@ -91,6 +94,10 @@ export class Stream {
     if (typeof data === "string") {
       const said = JSON.parse(data);
       if (said.kind === "hello") {
+        if (said.direction !== document.body.dataset.direction) {
+          window.location.reload(); // another run plays there now, which has another page
+          return;
+        }
         this.hello = said;
         this.pause = BACK_OFF_MS[0];
       }
@@ -100,6 +107,10 @@ export class Stream {
     const view = new DataView(data);
     const kind = view.getUint8(0);
     const number = view.getUint32(4, true);
+    this.takeBytes(data, view, kind, number);
+  }
+
+  takeBytes(data, view, kind, number) {
     if (kind === SOUND) this.on.sound(new Float32Array(data, HEAD), number);
     if (kind === SEEN) this.takeSeen(data, view, number);
   }
