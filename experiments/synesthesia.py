@@ -29,7 +29,6 @@ import tyro
 from jaxtyping import Array, Float, Int, Int16, PRNGKeyArray, UInt8
 
 from data_prep.given import open_data
-from data_prep.inputs import parse_size
 from wyh.cli import run as run_command
 from wyh.earlier import config_as_begun, params_of
 from wyh.errors import WyhError, check_range
@@ -38,8 +37,17 @@ from wyh.losses import mean_squared_error
 from wyh.models.critic import hinge_losses, init_critic
 from wyh.models.layers import spread
 from wyh.models.wave_decoder import WaveConfig
-from wyh.optimizers import Schedule, adam_by_part
-from wyh.painting import BASES, Given, Painting, figures_of, given_by, in_style, summaries_of
+from wyh.optimizers import Schedule, adam_by_part, by_top_name
+from wyh.painting import (
+    BASES,
+    Given,
+    Painting,
+    figures_of,
+    given_by,
+    in_style,
+    shown_by,
+    summaries_of,
+)
 from wyh.picture_losses import (
     few_hues,
     flatness,
@@ -53,7 +61,7 @@ from wyh.samples import MUSIC
 from wyh.signal.features import FeatureConfig
 from wyh.songs import load_songs
 from wyh.sound_augment import NO_AUGMENT, SoundAugmentConfig, louder_and_mixed, unlike_any
-from wyh.specs import Fit, VideoSpec, as_rate
+from wyh.specs import Fit, as_rate
 from wyh.training import FitOptions, fit, open_run
 from wyh.transducers.synesthesia import SynesthesiaConfig
 from wyh.transducers.visualizer import VisualizerConfig, stream_spec
@@ -96,8 +104,7 @@ class Config:
     resume: bool = False  # go on with the run of --out, or with the newest
     init_from: Path | None = None  # a run of the same sizes whose parameters to start from
 
-    size: str = "64"  # of the pictures in training, in pixels: 64 or 96x64; later any size
-    frame_rate: str = "24"  # Hz; later any rate
+    frame_rate: str = "24"  # Hz, of the pictures; later any rate
     fit_picture: Fit = "crop"  # how pictures of --style are made to fit
     visual: Annotated[VisualizerConfig, _FLAT] = field(default_factory=VisualizerConfig)
     wave: WaveConfig = field(default_factory=WaveConfig)
@@ -125,7 +132,6 @@ PRESETS = {
     "default": Config(),
     "synesthesia": Config(
         preset="synesthesia",
-        size="128x256",
         visual=VisualizerConfig(
             # The windows that the seed meant, of 83 ms; its stereo sound was read as mono.
             features=FeatureConfig(
@@ -138,6 +144,8 @@ PRESETS = {
                 stft_window="rectangular",
             ),
             model=SynesthesiaConfig(generator="seed", decoder="seed"),
+            height=256,
+            width=128,
         ),
         weights=Weights(base=0.5, tolerance=0.2, noise=0, hues=0, flat=0, brightness=0, change=0),
         view=ViewConfig(blur=0, crop=0.9, light=0, hue=0, noise=0, fewer_colours=0),
@@ -167,13 +175,9 @@ class Batch(NamedTuple):
 
 def make_optimizer(config: Config) -> optax.GradientTransformation:
     """Adam for each part."""
-    rate = config.learning_rate
-    rates = {"generator": rate, "decoder": rate, "wave": rate, "critic": rate / 4}
-
-    def part_of(params: Any) -> Any:
-        return {name: jax.tree.map(lambda _, n=name: n, part) for name, part in params.items()}
-
-    return adam_by_part(rates, part_of, config.schedule, config.fit.steps)
+    rates = dict.fromkeys(("generator", "decoder", "wave"), config.learning_rate)
+    rates["critic"] = config.learning_rate / 4
+    return adam_by_part(rates, by_top_name, config.schedule, config.fit.steps)
 
 
 def loss_fn(
@@ -200,9 +204,7 @@ def loss_fn(
         "hues": few_hues(pictures[:, ::4, ::4]),  # forms are larger, and it is slow
         "flat": flatness(pictures, weights.spread),
         "brightness": off_brightness(pictures, BRIGHTNESS),
-        "change": out_of_step(
-            pictures.reshape(*heard.shape[:2], *pictures.shape[1:]), heard, weights.pace
-        ),
+        "change": out_of_step(painting.in_time(pictures), heard, weights.pace),
     }
     if "wave" in params:
         again = painting.heard_again(params, jax.lax.stop_gradient(seen))
@@ -235,14 +237,13 @@ def main(config: Config) -> None:
     """Train, and leave a run that `wyh.render` and `wyh.live` can play."""
     if config.resume:
         config = config_as_begun(config, KIND, PRESETS[config.preset].fit.steps)
-    height, width = parse_size(config.size)
-    video = VideoSpec(as_rate(config.frame_rate), height, width)
-    painting = Painting(config.visual, video, config.time, config.wave)
-    rate, hop = config.visual.features.sample_rate, config.visual.features.hop_length
+    visual, frame_rate = config.visual, as_rate(config.frame_rate)
+    rate = visual.features.sample_rate
+    painting = Painting(visual, frame_rate, config.time, config.wave)
 
     songs = load_songs(config.data or (MUSIC,), rate, shortest=painting.samples)
-    training = songs.moments("train", hop, painting.before, painting.after)
-    held = songs.moments("validation", 4 * hop, painting.before, painting.after)
+    training = songs.moments("train", visual.features.hop_length, painting.before, painting.after)
+    held = songs.moments("validation", rate // 24, painting.before, painting.after)
 
     def sound_at(moments: Int[np.ndarray, " n"]) -> Int16[np.ndarray, "n samples"]:
         return songs.windows(moments - painting.before + painting.samples // 2, painting.samples)
@@ -252,8 +253,8 @@ def main(config: Config) -> None:
     key, style = jax.random.key(config.fit.seed), None
     params = jax.jit(painting.model.init)(key)
     if config.style:
-        likes = open_data(config.style, size=config.size, fit=config.fit_picture, sample_rate=rate)
-        style = FrameBank(likes, "train")
+        size, fit_to = f"{visual.width}x{visual.height}", config.fit_picture
+        style = FrameBank(open_data(config.style, size=size, fit=fit_to, sample_rate=rate), "train")
         some = style.frames_at(thinned(np.arange(style.size), BASES))
         given, params = in_style(painting, given, params, some)
     if config.init_from is not None:
@@ -261,21 +262,21 @@ def main(config: Config) -> None:
     if config.weights.wave:
         params["wave"] = jax.jit(painting.wave.init)(key)
     if config.weights.critic:
-        params["critic"] = jax.jit(init_critic, static_argnums=(1, 2))(key, height, width)
+        params["critic"] = init_critic(key, visual.height, visual.width)
 
     def batch_at(step: int) -> Batch:
-        chosen = shuffled(step, config.batch_size, len(training), config.fit.seed)
-        liked = None
+        size, seed = config.batch_size, config.fit.seed
+        sound, liked = sound_at(training[shuffled(step, size, len(training), seed)]), None
         if style is not None and config.weights.critic:
-            liked = style.frames_at(shuffled(step, config.batch_size, style.size, config.fit.seed))
-        return Batch(sound_at(training[chosen]), liked)
+            liked = style.frames_at(shuffled(step, size, style.size, seed))
+        return Batch(sound, liked)
 
     run = open_run(
         config.out or default_run_dir(KIND),
         kind=KIND,
         preset=config.preset,
         config=replace(config, resume=False),
-        stream=stream_spec(config.visual, video),
+        stream=stream_spec(visual, shown_by(visual, frame_rate)),
         data=songs.describe(),
         best_metric=BestMetric("val_r2", "higher"),
         resume=config.resume,

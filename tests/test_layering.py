@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 import wyh
+from tests.conftest import make_run
+from tests.visual import make_visual_run
 
 ROOT = Path(wyh.__file__).parents[1]
 PRODUCT = [
@@ -33,6 +35,9 @@ ALLOWED = {
     "wyh.metrics": SPECS | {"wyh.signal"},
     "wyh.losses": SPECS | {"wyh.signal"},
     "wyh.windows": SPECS,
+    "wyh.moments": SPECS | {"wyh.windows"},
+    "wyh.viewing": SPECS,
+    "wyh.picture_losses": set(),
     "wyh.natural": SPECS,
     "wyh.augment": SPECS | {"wyh.natural"},
     "wyh.principal": SPECS | {"wyh.natural", "wyh.signal", "wyh.models"},
@@ -52,6 +57,13 @@ OFF_THE_PLAYING_PATH = {
     "wyh.principal",
     "wyh.optimizers",
     "wyh.validation",
+    "wyh.moments",
+    "wyh.songs",
+    "wyh.viewing",
+    "wyh.picture_losses",
+    "wyh.painting",
+    "wyh.sound_augment",
+    "wyh.wave_losses",
 }
 HEAVY = ("orbax", "optax", "scipy.signal", "tensorflow_datasets", "grain", "matplotlib")
 
@@ -149,11 +161,26 @@ def test_playing_imports_nothing_of_training():
     assert not OFF_THE_PLAYING_PATH & names_imported(ROOT / "wyh/render.py")
 
 
-def test_the_playing_path_loads_nothing_heavy(tmp_path):
-    """What `wyh.render` loads from its start to the last sample, in a process of its own."""
-    from tests.conftest import make_run
+SONIFY = """
+from wyh.transducers.offline import sonify
+frames = np.zeros((3, 16, 16, 3), np.uint8)
+sound = sonify(player.transducer, player.variables, [frames], knobs.defaults())
+assert sum(map(len, sound)) == 2400
+"""
+VISUALIZE = """
+from wyh.transducers.offline import visualize
+sound = np.zeros(1000, np.float32)
+pictures = visualize(player.transducer, player.variables, [sound], knobs.defaults())
+assert sum(map(len, pictures)) == 3
+"""
 
-    make_run(tmp_path / "run")
+
+@pytest.mark.parametrize(
+    ("maker", "play"), [(make_run, SONIFY), (make_visual_run, VISUALIZE)], ids=["sound", "pictures"]
+)
+def test_the_playing_path_loads_nothing_heavy(maker, play, tmp_path):
+    """What `wyh.render` loads from its start to the last tick, in a process of its own."""
+    maker(tmp_path / "run")
     code = f"""
 import sys
 from pathlib import Path
@@ -162,11 +189,8 @@ import wyh.render
 from wyh import knobs
 from wyh.runs import load_run
 from wyh.transducers.kinds import load_player
-from wyh.transducers.offline import sonify
 player = load_player(load_run(Path({str(tmp_path / "run")!r})))
-frames = np.zeros((3, 16, 16, 3), np.uint8)
-sound = sonify(player.transducer, player.variables, [frames], knobs.defaults())
-assert sum(map(len, sound)) == 2400
+{play}
 heavy = {HEAVY!r}
 print([m for m in sys.modules if any(m == h or m.startswith(h + ".") for h in heavy)])
 """

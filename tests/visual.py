@@ -1,5 +1,6 @@
 """Runs that make pictures of sound, for tests."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ TINY_VISUAL = VisualizerConfig(
     SynesthesiaConfig(
         painter=PainterConfig(grid=8, width=4, hidden=8, colours=2, edges=1.5), look=8
     ),
+    height=16,
+    width=16,
 )
 
 
@@ -55,6 +58,7 @@ def make_visual_run(
     loud_is_bright: bool = False,
 ) -> Run:
     """A run that makes pictures of sound: tiny, and untrained."""
+    visual = replace(visual, height=height, width=width)
     video = VideoSpec(frame_rate, height, width)
     run = create_run(
         directory,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
+import jax
 import optax
 
 Schedule = Literal["cosine", "constant"]
@@ -33,3 +34,8 @@ def adam_by_part(
     """
     each = {name: adam(rate, schedule, steps) for name, rate in rates.items()}
     return optax.multi_transform(each, part_of)
+
+
+def by_top_name(params: Any) -> Any:
+    """The parts of parameters, for `adam_by_part`, that are apart at the top: `{name: part}`."""
+    return {name: jax.tree.map(lambda _, n=name: n, part) for name, part in params.items()}

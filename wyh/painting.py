@@ -3,6 +3,7 @@
 Everything starts from a stretch of sound, long enough for the windows of a few pictures in a row.
 """
 
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import jax
@@ -26,6 +27,10 @@ BASES = 8
 """Pictures of a style that the base image drifts between."""
 
 
+SHOWN = 512
+"""Pixels of the short side of pictures that can be of any size."""
+
+
 class Given(NamedTuple):
     """What a run knows before training: it plays with these, and does not change them."""
 
@@ -45,7 +50,7 @@ class Painting:
 
     Args:
       visual: the run's.
-      video: the pictures in training.
+      frame_rate: of the pictures, in Hz.
       time: how many in a row.
       wave: sizes of the decoder of waveforms.
 
@@ -55,13 +60,13 @@ class Painting:
     """
 
     def __init__(
-        self, visual: VisualizerConfig, video: VideoSpec, time: int, wave: WaveConfig
+        self, visual: VisualizerConfig, frame_rate: Fraction, time: int, wave: WaveConfig
     ) -> None:
-        self.visual, self.video, self.time = visual, video, time
-        self.model = Synesthesia(visual.model, visual.features.size, video.height, video.width)
+        self.visual, self.frame_rate, self.time = visual, frame_rate, time
+        self.model = Synesthesia(visual.model, visual.features.size, visual.height, visual.width)
         self.extractor = Extractor(visual.features)
         rate = visual.features.sample_rate
-        self.wave = WaveReader(wave, self.model.look, rate, video.frame_rate)
+        self.wave = WaveReader(wave, self.model.look, rate, frame_rate)
         self._middles = self.wave.middles(time)
         half = visual.features.win_length // 2
         self.before = max(half + 1, int(self._middles[0]))
@@ -107,7 +112,7 @@ class Painting:
         """Pictures in a row, from anywhere in the drift; and their base images."""
         batch, time, _ = heard.shape
         drift = init_drift(key, batch, self.model.base_cells, given.bases)
-        secs = jnp.full((batch, time), 1 / float(self.video.frame_rate))
+        secs = jnp.full((batch, time), 1 / float(self.frame_rate))
         _, track = drifted(self.visual.drift, drift, secs, given.bases)
         angles, base = (x.reshape(batch * time, *x.shape[2:]) for x in track)
         pictures = self.model.paint(
@@ -115,17 +120,34 @@ class Painting:
             heard.reshape(batch * time, -1),
             latent_of(angles),
             base,
-            self.video.height,
-            self.video.width,
+            self.visual.height,
+            self.visual.width,
         )
         return pictures, base
+
+    def in_time(
+        self, pictures: Float[Array, "n height width 3"]
+    ) -> Float[Array, "batch time height width 3"]:
+        """Pictures in rows, as `painted` has them."""
+        return pictures.reshape(-1, self.time, *pictures.shape[1:])
 
     def heard_again(
         self, params: Any, pictures: Float[Array, "n height width 3"]
     ) -> Float[Array, "batch during"]:
         """The waveform that is read from pictures in a row."""
         looks = averaged(pictures, *self.model.look)
-        return self.wave.sound(params["wave"], looks.reshape(-1, self.time, *looks.shape[1:]))
+        return self.wave.sound(params["wave"], self.in_time(looks))
+
+
+def shown_by(visual: VisualizerConfig, frame_rate: Fraction) -> VideoSpec:
+    """The pictures that a run shows unless told otherwise.
+
+    Those of the painter, which look the same at any size, are larger than in training.
+    """
+    larger = 1
+    if visual.model.generator == "painter":
+        larger = max(1, SHOWN // min(visual.height, visual.width))
+    return VideoSpec(frame_rate, larger * visual.height, larger * visual.width)
 
 
 def given_by(painting: Painting, sound: Float[np.ndarray, "n samples"]) -> Given:

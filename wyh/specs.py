@@ -60,15 +60,15 @@ class VideoSpec:
     """The pictures a model sees or makes: `uint8 [height, width, channels]` at `frame_rate`."""
 
     frame_rate: Fraction  # Hz, 1 to 240
-    height: int = 64  # pixels, 8 to 1024
-    width: int = 64  # pixels, 8 to 1024
+    height: int = 64  # pixels, 8 to 4096
+    width: int = 64  # pixels, 8 to 4096
     channels: int = 3  # 3 = RGB, 1 = grey
     fit: Fit = "crop"
 
     def __post_init__(self) -> None:
         check_range("frame rate", float(self.frame_rate), 1, 240, "Hz")
-        check_range("height", self.height, 8, 1024, "pixels")
-        check_range("width", self.width, 8, 1024, "pixels")
+        check_range("height", self.height, 8, 4096, "pixels")
+        check_range("width", self.width, 8, 4096, "pixels")
         if self.channels not in (1, 3):
             raise WyhError(f"got {self.channels} channels, wanted 3 (colour) or 1 (grey)")
         if self.fit not in get_args(Fit):

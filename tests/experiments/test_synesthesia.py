@@ -31,10 +31,11 @@ from wyh.painting import Painting, figures_of, given_by
 from wyh.runs import load_run, load_variables
 from wyh.signal.features import FeatureConfig
 from wyh.sound_augment import NO_AUGMENT
-from wyh.specs import VideoSpec, as_rate
+from wyh.specs import as_rate
 from wyh.training import FitOptions
 from wyh.transducers.kinds import load_player
 from wyh.transducers.offline import visualize
+
 
 @pytest.fixture(scope="module", autouse=True)
 def quickly():
@@ -54,7 +55,6 @@ def tiny(data=(), out=None, preset="default", **changes):
         **{
             "data": tuple(data),
             "out": out,
-            "size": "16",
             "visual": TINY_VISUAL,
             "wave": TINY_WAVE,
             "batch_size": 4,
@@ -92,8 +92,7 @@ def trained(song, tmp_path_factory):
 
 def begun(config, *extra):
     """A painting, what it is given, a state before training, and a batch."""
-    video = VideoSpec(as_rate(config.frame_rate), 16, 16)
-    painting = Painting(config.visual, video, config.time, config.wave)
+    painting = Painting(config.visual, as_rate(config.frame_rate), config.time, config.wave)
     sound = music().astype(np.float32)
     rng = np.random.default_rng(1)
     starts = rng.integers(0, len(sound) - painting.samples, 64)
@@ -183,7 +182,7 @@ def test_a_run_plays_and_says_what_it_is(trained, song):
         player.transducer, player.variables, [music(2.0).astype(np.float32)], knobs.defaults()
     )
     pictures = np.concatenate(list(blocks))
-    assert pictures.shape == (48, 16, 16, 3) and pictures.std() > 5
+    assert pictures.shape == (48, 512, 512, 3) and pictures.std() > 5
 
 
 def test_a_resumed_run_ends_where_a_whole_one_does(song, tmp_path):
@@ -203,14 +202,14 @@ def test_pictures_somebody_likes_give_palette_and_bases(song, tmp_path):
     likes = tmp_path / "likes"
     likes.mkdir()
     rng = np.random.default_rng(0)
-    for number, colour in enumerate(((220, 30, 30), (20, 60, 200))):
+    for number, colour in enumerate(2 * ((220, 30, 30), (20, 60, 200))):
         pixels = np.clip(rng.normal(colour, 12, (32, 32, 3)), 0, 255).astype(np.uint8)
         Image.fromarray(pixels).save(likes / f"{number}.png")
     main(tiny([song], tmp_path / "run", style=(likes,), weights=Weights(critic=0.1)))
     variables = load_variables(load_run(tmp_path / "run"))
     palette = variables["params"]["generator"]["palette"]
     assert sorted(int(np.argmax(colour)) for colour in palette) == [0, 2]
-    assert variables["bases"].shape == (1, 8, 8, 3)  # of two photos, one is held out
+    assert variables["bases"].shape == (3, 8, 8, 3)  # of four photos, one is held out
     assert "critic" not in variables["params"]
 
 
@@ -229,7 +228,7 @@ def test_other_features_are_trained_with_too(song, tmp_path, kind):
     [
         ({"weights": Weights(critic=1.0)}, "got --weights.critic without --style: name pictures"),
         ({"time": 1}, "got time 1, wanted 2 to 16"),
-        ({"size": "big"}, "got the size 'big', wanted pixels"),
+        ({"frame_rate": "often"}, "got the rate 'often', wanted a number"),
     ],
 )
 def test_what_cannot_be_trained_is_told(song, tmp_path, changes, message):

@@ -10,6 +10,7 @@ import pytest
 from tests.report.hearing import RATE, make_heard_run, song, write_song
 from wyh import knobs
 from wyh.metrics.painted import kept
+from wyh.report import album as album_module
 from wyh.report import showing
 from wyh.report.album import Heard, heard, paint, tile
 from wyh.report.beside_pictures import resampled
@@ -19,7 +20,6 @@ from wyh.report.painter import SoundPainter, chunked, looks_of
 from wyh.report.rivals import by_ridge, component_pictures
 from wyh.report.soundtrack import HELD_OUT, TRAIN, gather
 from wyh.specs import VideoSpec
-from wyh.transducers.compile import traced
 from wyh.transducers.hearing import Hearing
 
 
@@ -38,10 +38,10 @@ def test_true_features_are_those_that_are_heard(painter):
     sound, hop = song(2.0), painter.spec.block
     hearing = Hearing(painter.features)
     _, controls = hearing(
-        painter.variables,
+        {name: jnp.asarray(painter.variables[name]) for name in ("mean", "std")},
         hearing.init(1),
         jnp.asarray(sound[: len(sound) // hop * hop].reshape(1, -1, hop)),
-        traced(knobs.defaults()),
+        {name: jnp.float32(value) for name, value in knobs.defaults().items()},
     )
     ends = (np.arange(len(sound) // hop) + 1) * hop
     true = painter.true_features(sound, ends - painter.features.win_length // 2)
@@ -56,7 +56,8 @@ def test_reading_before_rounding_is_nearly_the_same(painter):
     assert np.abs(before - bytes_read).max() < 0.1 * bytes_read.std() + 0.05
 
 
-def test_an_album_of_a_soundtrack(painter, track, tmp_path):
+def test_an_album_of_a_soundtrack(painter, track, tmp_path, monkeypatch):
+    monkeypatch.setattr(album_module, "SHORT", 32)
     facts = heard(painter, track)
     assert len(facts.true) == len(facts.kinds) == 288 and facts.firsts == [0]
     album = paint(painter, track, [3, 100], tmp_path)
@@ -64,8 +65,8 @@ def test_an_album_of_a_soundtrack(painter, track, tmp_path):
         ("bytes", "h264", "h264_crf30"), (288, 9)
     )
     assert np.isnan(album.change[0]) and np.isfinite(album.change[1:]).all()
-    assert set(album.tiles) == {3, 100} and album.tiles[3].shape == (128, 128, 3)
-    pictures = np.concatenate(list(painter.paint(track.stretches[0].waveform, painter.sized(256))))
+    assert set(album.tiles) == {3, 100} and album.tiles[3].shape == (32, 32, 3)
+    pictures = np.concatenate(list(painter.paint(track.stretches[0].waveform, painter.sized(32))))
     np.testing.assert_array_equal(album.tiles[100], tile(pictures[100]))
     np.testing.assert_allclose(album.read["bytes"], painter.read(pictures), atol=1e-5)
     halves = showing.half_seconds_of(facts, 24.0)

@@ -22,7 +22,7 @@ def noise(secs, seed=0):
 
 def pictures_of(sound, video=VIDEO, turned=KNOBS, **how):
     variables = visual_variables(TINY_VISUAL, VIDEO, **how)
-    transducer = visualizer(TINY_VISUAL, video, (16, 16))
+    transducer = visualizer(TINY_VISUAL, video)
     return np.concatenate(list(visualize(transducer, variables, [sound], turned)))
 
 

@@ -67,6 +67,11 @@ class Album:
     megabytes_an_hour: float
 
 
+def judged_size(painter: SoundPainter) -> VideoSpec:
+    """The pictures that are judged."""
+    return painter.sized(SHORT)
+
+
 def heard(painter: SoundPainter, track: Soundtrack) -> Heard:
     """The truth about all pictures."""
     true, groups, second = [], [], 0
@@ -89,7 +94,7 @@ def paint(painter: SoundPainter, track: Soundtrack, wanted: Iterable[int], folde
       wanted: numbers of the pictures to keep a tile of.
       folder: for files that go again.
     """
-    video = painter.sized(SHORT)
+    video = judged_size(painter)
     lengths = [len(stretch.kinds) for stretch in track.stretches]
     keep, every = set(wanted), max(1, sum(lengths) // SPECTRA)
     step = max(1, SHORT // FLASH_PIXELS)

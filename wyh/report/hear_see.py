@@ -14,7 +14,7 @@ from wyh.metrics.onsets import onset_strength
 from wyh.metrics.painted import Kept, kept, nearest_is_own
 from wyh.report import hear_see_charts as charts
 from wyh.report import showing
-from wyh.report.album import SHORT, Album, Heard, heard, paint
+from wyh.report.album import Album, Heard, heard, judged_size, paint
 from wyh.report.beside import Other
 from wyh.report.beside_pictures import section
 from wyh.report.findings import report_json
@@ -112,7 +112,7 @@ def report(
         flashes=flashes,
         offset_ms=offset,
         latency_ms=1000 * painter.spec.latency_secs,
-        hear_ms=blocks * timed[SHORT][0],
+        hear_ms=blocks * min(hear for hear, _ in timed.values()),
         paint_ms={side: paint for side, (_, paint) in timed.items()},
         back=sample.back,
     )
@@ -251,7 +251,7 @@ def _sentence(shown: Shown) -> str:
 
 def _method(painter: SoundPainter, track: Soundtrack, shown: Shown) -> list[str]:
     rate = painter.frame_rate
-    video = painter.sized(SHORT)
+    video = judged_size(painter)
     return [
         f"Measured on {track.secs(HELD_OUT, rate):.0f} s of sound: {track.source}. Other readers "
         f"are fitted to {track.secs(TRAIN, rate):.0f} s of training sound.",

@@ -272,7 +272,7 @@ def _plays(s: Shown) -> list[Figure]:
                 "higher",
                 about=f"one at a time, {ms:.1f} ms each, on this machine beside whatever else it "
                 "did; median",
-                wanted=WANTED_FPS[side],
+                wanted=WANTED_FPS.get(side),
                 headline=f"pictures of {side}x{side} a second" if side == 256 else "",
             )
         )

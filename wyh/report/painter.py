@@ -31,7 +31,7 @@ class SoundPainter:
     """A run and what it takes to judge it.
 
     Attributes:
-      player: of the run's own size of pictures.
+      player: of pictures of the size that it was trained on.
       video: these pictures.
       frame_rate: of these, in Hz.
       sample_rate: of the sound, in Hz.
@@ -43,15 +43,14 @@ class SoundPainter:
     """
 
     def __init__(self, run: Run, checkpoint: str) -> None:
-        self.player = load_player(run, checkpoint)
-        self.reader = reader_of(self.player)
-        self.spec, config = self.player.transducer.spec, visualizer_config(run)
-        self.video, self.sample_rate = self.spec.video, self.spec.audio.sample_rate
+        self.reader = reader_of(load_player(run, checkpoint))
+        self.video, config = self.reader.video, visualizer_config(run)
+        self.player = load_player(run, checkpoint, video=self.video)
+        self.spec = self.player.transducer.spec
+        self.sample_rate = self.spec.audio.sample_rate
         self.frame_rate = float(self.video.frame_rate)
-        self.config, self.features = config, config.features
-        self.model = Synesthesia(
-            config.model, config.features.size, self.video.height, self.video.width
-        )
+        self.features = config.features
+        self.model = self.reader.model
         self.variables = self.player.variables
         self._run, self._checkpoint = run, checkpoint
         self._players = {self.video: self.player}

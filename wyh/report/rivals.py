@@ -9,7 +9,7 @@ from jaxtyping import Float, Float32, Int, UInt8
 
 from wyh.metrics.painted import Kept, identified, kept
 from wyh.metrics.regression import ridge
-from wyh.report.album import SHORT, Album, Heard, all_of, looks_after_coding
+from wyh.report.album import Album, Heard, all_of, judged_size, looks_after_coding
 from wyh.report.painter import SoundPainter
 from wyh.report.soundtrack import HELD_OUT, TRAIN, Soundtrack
 
@@ -93,7 +93,7 @@ def rivals(
     yield judged("run", "this run, its own decoder", own, facts, halves, own=True)
     read = by_ridge(album.looks, facts)
     yield judged("run_ridge", "this run, ridge regression", read, facts, halves)
-    video, shape = painter.sized(SHORT), (painter.video.height, painter.video.width)
+    video, shape = judged_size(painter), (painter.video.height, painter.video.width)
     pictures = all_of(painter, track, painter.untrained(), video)
     read = by_ridge(looks_after_coding(pictures, video, shape, folder), facts)
     yield judged("untrained", "untrained generator, ridge regression", read, facts, halves)

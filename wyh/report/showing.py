@@ -12,7 +12,7 @@ from wyh import knobs
 from wyh.metrics import onsets
 from wyh.metrics.flashes import general_flashes
 from wyh.metrics.painted import changes, half_seconds
-from wyh.report.album import SHORT, Album, Heard
+from wyh.report.album import Album, Heard, judged_size
 from wyh.report.painter import SoundPainter
 from wyh.report.soundtrack import HELD_OUT, Soundtrack, middles_of
 from wyh.specs import VideoSpec
@@ -30,7 +30,7 @@ def tone_change(painter: SoundPainter) -> float:
     """Mean change from picture to picture on a steady tone, in 1/255, once it has begun."""
     time_secs = np.arange(round(TONE_SECS * painter.sample_rate)) / painter.sample_rate
     tone = (0.25 * np.sin(2 * np.pi * TONE_HZ * time_secs)).astype(np.float32)
-    pictures = np.concatenate(list(painter.paint(tone, painter.sized(SHORT))))
+    pictures = np.concatenate(list(painter.paint(tone, judged_size(painter))))
     begin, end = (round(s * painter.frame_rate) for s in (TONE_FROM_SECS, TONE_SECS))
     # The last pictures reach beyond the end of the sound.
     reach = 1 + int(painter.features.win_length / painter.sample_rate * painter.frame_rate)

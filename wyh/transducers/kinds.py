@@ -1,7 +1,7 @@
 """From a run directory to something playable. Every kind of run is named here."""
 
 import importlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from wyh.errors import WyhError
@@ -88,8 +88,7 @@ def transducer_of(run: Run, stereo: bool = False, video: VideoSpec | None = None
         case "synesthesia":
             from wyh.transducers.visualizer import visualizer
 
-            shape = run.stream.video.height, run.stream.video.width
-            return visualizer(visualizer_config(run), video or run.stream.video, shape)
+            return visualizer(visualizer_config(run), video or run.stream.video)
         case _:
             raise WyhError(
                 f"{run.directory} is of the kind {run.kind!r}, which this version does not know: "
@@ -154,7 +153,8 @@ def reader_of(player: Player) -> "Reader":
         wave = from_plain(WaveConfig, run.config.get("wave", asdict(WaveConfig())))
     except WyhError as error:
         raise WyhError(f"{run.directory}/config.json is damaged: {error}") from None
-    return Reader(config, run.stream.video, wave)
+    read = replace(run.stream.video, height=config.height, width=config.width)
+    return Reader(config, read, wave)
 
 
 def _function(name: str) -> Any:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, PRNGKeyArray
 
+from wyh.errors import check_range
 from wyh.signal.features import FeatureConfig
 from wyh.specs import AudioSpec, StreamSpec, VideoSpec
 from wyh.transducers.drift import Drift, DriftConfig, drifted, init_drift, latent_of
@@ -27,6 +28,12 @@ class VisualizerConfig:
     features: FeatureConfig = field(default_factory=FeatureConfig)
     model: SynesthesiaConfig = field(default_factory=SynesthesiaConfig)
     drift: DriftConfig = field(default_factory=DriftConfig)
+    height: int = 64  # of the pictures in training, in pixels, 16 to 1024; later any size
+    width: int = 64  # as `height`
+
+    def __post_init__(self) -> None:
+        check_range("height", self.height, 16, 1024, "pixels")
+        check_range("width", self.width, 16, 1024, "pixels")
 
 
 class VisualizerCarry(NamedTuple):
@@ -53,9 +60,7 @@ def stream_spec(config: VisualizerConfig, video: VideoSpec) -> StreamSpec:
     )
 
 
-def visualizer(
-    config: VisualizerConfig, video: VideoSpec, shape: tuple[int, int] | None = None
-) -> Transducer:
+def visualizer(config: VisualizerConfig, video: VideoSpec) -> Transducer:
     """A hear -> see transducer.
 
     Variables: `{"params": {"generator", ...}, "mean", "std"}`, the last two float32 [features];
@@ -65,10 +70,8 @@ def visualizer(
     Args:
       config: of the run.
       video: the pictures to make, of any size and rate.
-      shape: height and width of the pictures it was trained on, where they are others.
     """
-    height, width = shape or (video.height, video.width)
-    model = Synesthesia(config.model, config.features.size, height, width)
+    model = Synesthesia(config.model, config.features.size, config.height, config.width)
     hearing = Hearing(config.features)
     block_secs, frame_secs = hearing.block_secs, 1 / float(video.frame_rate)
 
