@@ -40,7 +40,8 @@ from wyh.models.listener import ListenerConfig
 from wyh.natural import wave_strengths
 from wyh.optimizers import Schedule, adam_by_part
 from wyh.principal import PRIORS, principal_start
-from wyh.runs import BestMetric, default_run_dir
+from wyh.run_choice import default_run_dir
+from wyh.runs import BestMetric
 from wyh.specs import Fit, as_rate
 from wyh.synths.noise import NoiseConfig
 from wyh.training import FitOptions, fit, open_run, split_processor

@@ -31,7 +31,8 @@ from wyh.media.encode import MovieWriter
 from wyh.media.find import find_files, kind_by_name
 from wyh.models.autoencoder import AutoencoderConfig
 from wyh.pack import pack
-from wyh.runs import cannot_write, default_run_dir, load_run
+from wyh.run_choice import default_run_dir
+from wyh.runs import cannot_write, load_run
 from wyh.samples import SAMPLE
 from wyh.specs import VideoSpec
 from wyh.windows import on_grid

@@ -19,7 +19,8 @@ from wyh import knobs
 from wyh.cli import run as run_command
 from wyh.media.decode import open_video
 from wyh.media.encode import MovieWriter
-from wyh.runs import default_run_dir, load_run
+from wyh.run_choice import default_run_dir
+from wyh.runs import load_run
 from wyh.samples import SAMPLE
 from wyh.specs import AudioSpec, VideoSpec
 from wyh.transducers.kinds import Player, load_player

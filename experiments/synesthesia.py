@@ -56,7 +56,8 @@ from wyh.picture_losses import (
     total_variation,
     unlike_base,
 )
-from wyh.runs import BestMetric, default_run_dir
+from wyh.run_choice import default_run_dir
+from wyh.runs import BestMetric
 from wyh.samples import MUSIC
 from wyh.signal.features import FeatureConfig
 from wyh.songs import load_songs
@@ -133,8 +134,7 @@ PRESETS = {
     "synesthesia": Config(
         preset="synesthesia",
         visual=VisualizerConfig(
-            # The windows that the seed meant, of 83 ms; its stereo sound was read as mono.
-            features=FeatureConfig(
+            features=FeatureConfig(  # the windows that the seed meant, of 83 ms
                 sample_rate=44100,
                 win_length=3676,
                 hop_length=512,
@@ -240,7 +240,6 @@ def main(config: Config) -> None:
     visual, frame_rate = config.visual, as_rate(config.frame_rate)
     rate = visual.features.sample_rate
     painting = Painting(visual, frame_rate, config.time, config.wave)
-
     songs = load_songs(config.data or (MUSIC,), rate, shortest=painting.samples)
     training = songs.moments("train", visual.features.hop_length, painting.before, painting.after)
     held = songs.moments("validation", rate // 24, painting.before, painting.after)

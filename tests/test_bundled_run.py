@@ -13,13 +13,17 @@ from experiments import bundle
 from tests.conftest import ended
 from wyh import knobs, render
 from wyh.media.decode import open_video
-from wyh.runs import BUNDLED, FORMAT_VERSION, bundled_run, choose_run
+from wyh.run_choice import BUNDLED as ALL_BUNDLED
+from wyh.run_choice import bundled_run, choose_run
+from wyh.runs import FORMAT_VERSION
 from wyh.samples import SAMPLE
 from wyh.transducers.kinds import listener_of, load_player
 from wyh.transducers.offline import sonify
 from wyh.windows import on_grid
 
 SHORT = SAMPLE.parent / "bbb_252s_8s_160x90_12fps.mp4"
+
+BUNDLED = ALL_BUNDLED["see-hear"]
 
 
 @pytest.fixture(scope="module")

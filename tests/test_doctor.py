@@ -240,7 +240,7 @@ def test_a_broken_ffmpeg(fit, capsys, monkeypatch, output, reason):
 
 def test_no_run(fit, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path / "runs")
-    monkeypatch.setattr("wyh.runs.BUNDLED", tmp_path / "none")
+    monkeypatch.setattr("wyh.run_choice.BUNDLED", {})
     status, lines, last = told(capsys)
     assert (status, last) == (1, "not fit to play: mend run first")
     assert "got no --run, and there is none under runs/: train one with" in lines["run"]

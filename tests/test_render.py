@@ -409,7 +409,7 @@ def test_a_full_disk(clip, run, tmp_path, capsys, suffix, monkeypatch):
 def test_bad_runs(clip, tmp_path, capsys, monkeypatch):
     out = tmp_path / "out.wav"
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("wyh.runs.BUNDLED", tmp_path / "none")
+    monkeypatch.setattr("wyh.run_choice.BUNDLED", {})
     assert "got no --run, and there is none under runs/" in refused(capsys, clip, out=out)
     told = refused(capsys, clip, out=out, run=tmp_path)
     assert "is no run (it has no config.json)" in told

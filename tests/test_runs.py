@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wyh import runs
 from wyh.errors import WyhError
 from wyh.runs import BestMetric, create_run, load_run, load_variables, save_variables
 from wyh.specs import AudioSpec, StreamSpec, VideoSpec
@@ -181,52 +180,6 @@ def made(root, name, created, **about):
     save_variables(run, VARIABLES)
     rewrite(run, created=created)
     return load_run(run.directory)
-
-
-def test_the_newest_run_is_the_one_created_last(tmp_path):
-    made(tmp_path, "z", "2024-01-01T00:00:00+00:00")
-    newest = made(tmp_path, "a", "2024-06-01T00:00:00+00:00")
-    made(tmp_path, "m", "2024-03-01T00:00:00+00:00")
-    damaged = made(tmp_path, "damaged", "2025-01-01T00:00:00+00:00")
-    (damaged.directory / "config.json").write_bytes(b"{")
-    unplayable = made(tmp_path, "unplayable", "2025-01-01T00:00:00+00:00")
-    (unplayable.directory / "variables.safetensors").unlink()
-    (tmp_path / "foreign").mkdir()
-    (tmp_path / "notes.txt").write_text("")
-    assert runs.newest_run(tmp_path) == newest
-
-
-def test_there_may_be_no_newest_run(tmp_path):
-    assert runs.newest_run(tmp_path) is None
-    assert runs.newest_run(tmp_path / "nothing") is None
-
-
-def test_default_directories_do_not_collide(tmp_path):
-    paths = []
-    for _ in range(3):
-        paths.append(runs.default_run_dir("dbn", tmp_path))
-        paths[-1].mkdir()
-    assert len(set(paths)) == 3
-    assert all(path.name.startswith("dbn-2") for path in paths)
-
-
-def test_the_run_to_play_is_given_or_newest_or_bundled(tmp_path, monkeypatch):
-    given = made(tmp_path / "elsewhere", "given", "2023-01-01T00:00:00+00:00")
-    assert runs.choose_run(given.directory, tmp_path) == (given, "")
-
-    monkeypatch.setattr(runs, "BUNDLED", tmp_path / "none")
-    with pytest.raises(WyhError, match=r"got no --run, and there is none .*train one with"):
-        runs.choose_run(None, tmp_path / "runs")
-
-    monkeypatch.setattr(runs, "BUNDLED", given.directory)
-    bundled, note = runs.choose_run(None, tmp_path / "runs")
-    assert bundled == given
-    assert "playing the bundled demonstration run" in note
-
-    newest = made(tmp_path / "runs", "new", "2024-01-01T00:00:00+00:00")
-    run, note = runs.choose_run(None, tmp_path / "runs")
-    assert run == newest
-    assert "playing the newest run" in note
 
 
 @pytest.mark.parametrize(

@@ -186,8 +186,8 @@ def test_a_damaged_description(change, told):
     [
         (lambda: VideoSpec(Fraction(1, 2)), "got frame rate 0.5 Hz, wanted 1 to 240 Hz"),
         (lambda: VideoSpec(Fraction(241)), "got frame rate 241 Hz, wanted 1 to 240 Hz"),
-        (lambda: VideoSpec(NTSC, height=7), "got height 7 pixels, wanted 8 to 1024 pixels"),
-        (lambda: VideoSpec(NTSC, width=1025), "got width 1025 pixels, wanted 8 to 1024 pixels"),
+        (lambda: VideoSpec(NTSC, height=7), "got height 7 pixels, wanted 8 to 4096 pixels"),
+        (lambda: VideoSpec(NTSC, width=4097), "got width 4097 pixels, wanted 8 to 4096 pixels"),
         (
             lambda: VideoSpec(NTSC, channels=4),
             r"got 4 channels, wanted 3 \(colour\) or 1 \(grey\)",

@@ -23,7 +23,7 @@ from wyh import __version__
 from wyh.cli import run as run_command
 from wyh.errors import WyhError
 from wyh.live.outside import Finding, cameras, extras, ffmpeg, sound
-from wyh.runs import choose_run
+from wyh.run_choice import choose_run
 
 _PYTHON = (3, 11)
 _LEAST_BYTES = 1 << 30  # of disk: a minute of recorded film takes a few megabytes, a run a hundred

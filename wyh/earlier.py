@@ -9,7 +9,8 @@ import jax.numpy as jnp
 
 from wyh.errors import WyhError
 from wyh.plain import from_plain
-from wyh.runs import load_run, load_variables, newest_run
+from wyh.run_choice import newest_run
+from wyh.runs import load_run, load_variables
 
 ConfigT = TypeVar("ConfigT", bound=Any)
 
@@ -25,7 +26,7 @@ def config_as_begun(asked: ConfigT, kind: str, default_steps: int) -> ConfigT:
     Raises:
       WyhError: there is no such run, or it is another experiment's.
     """
-    run = load_run(asked.out) if asked.out is not None else newest_run()
+    run = load_run(asked.out) if asked.out is not None else newest_run(kind=kind)
     if run is None:
         raise WyhError("got --resume, but there is no run under runs/: name one with --out")
     if run.kind != kind:

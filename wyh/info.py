@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wyh.cli import run as run_command
-from wyh.runs import RUNS, Run, all_runs, load_run
+from wyh.run_choice import RUNS, all_runs
+from wyh.runs import Run, load_run
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from pathlib import Path
 from wyh.arrays import encode_tree
 from wyh.cli import run as run_command
 from wyh.errors import WyhError
-from wyh.runs import Run, cannot_write, choose_run, load_variables, replace_file
+from wyh.run_choice import choose_run
+from wyh.runs import Run, cannot_write, load_variables, replace_file
 
 _FIGURES = "metrics.jsonl"
 _ASSETS = "assets"

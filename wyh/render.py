@@ -21,7 +21,8 @@ from wyh.errors import WyhError
 from wyh.media.find import find_files, kind_by_name
 from wyh.palette import with_palette
 from wyh.rendering import render_pictures, render_sound
-from wyh.runs import Run, choose_run
+from wyh.run_choice import choose_run
+from wyh.runs import Run
 from wyh.specs import Direction, VideoSpec, as_rate
 from wyh.transducers.compile import use_compilation_cache
 from wyh.transducers.kinds import Player, load_player
@@ -52,7 +53,8 @@ class Config:
 def main(config: Config) -> None:
     """Render all inputs; those that cannot be are listed on stderr."""
     turned = knobs.parse(config.set)
-    run, note = choose_run(config.run)
+    songs = all(kind_by_name(path) == "audio" for path in config.inputs)
+    run, note = choose_run(config.run, direction="hear-see" if songs else None)
     use_compilation_cache()
     player = open_player(config, run)
     direction = player.transducer.spec.direction

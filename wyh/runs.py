@@ -8,8 +8,7 @@ replaced whole (temporary name, fsync, rename): a reader sees the old one or the
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,11 +20,9 @@ from wyh.plain import to_plain
 from wyh.specs import StreamSpec
 
 FORMAT_VERSION = 1
-RUNS = Path("runs")
-BUNDLED = Path(__file__).parent / "samples" / "demo_run"
 VARIABLES = {"best": "variables", "latest": "variables_latest"}  # --checkpoint's files
-_PACKAGES = ("wyh", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "safetensors")
 _TRAIN_ONE = "train one with: python -m experiments.autoencoder"
+_PACKAGES = ("wyh", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "safetensors")
 
 
 @dataclass(frozen=True)
@@ -175,45 +172,6 @@ def load_run(path: Path) -> Run:
         raise WyhError(f"{file} is damaged: {error}") from None
 
 
-def newest_run(root: Path = RUNS) -> Run | None:
-    """The run created last that can be played; damaged and foreign directories are passed over."""
-    return max(all_runs(root), key=lambda run: (run.created, run.directory.name), default=None)
-
-
-def default_run_dir(name: str, root: Path = RUNS) -> Path:
-    """`runs/NAME-YYYYmmdd-HHMMSS` in local time, with `-2`, `-3`, ... where that is taken."""
-    stem = f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
-    path, number = root / stem, 1
-    while path.exists():
-        number += 1
-        path = root / f"{stem}-{number}"
-    return path
-
-
-def bundled_run() -> Run | None:
-    """The small demonstration run that comes with the package."""
-    return load_run(BUNDLED) if (BUNDLED / "config.json").exists() else None
-
-
-def choose_run(path: Path | None, root: Path = RUNS) -> tuple[Run, str]:
-    """The run to play: the one given, else the newest, else the bundled one.
-
-    Returns:
-      The run, and a line to tell the user where the choice was ours ("" where it was theirs).
-
-    Raises:
-      WyhError: the given one is no run, or there is none at all.
-    """
-    if path is not None:
-        return load_run(path), ""
-    if run := newest_run(root):
-        return run, f"playing the newest run, {run.directory}"
-    if run := bundled_run():
-        said = f"no run under {root}/ yet: playing the bundled demonstration run; "
-        return run, f"{said}for your own place, {_TRAIN_ONE} --data YOUR_FILM.mp4"
-    raise WyhError(f"got no --run, and there is none under {root}/: {_TRAIN_ONE}")
-
-
 def save_variables(
     run: Run,
     variables: Mapping[str, Any],
@@ -272,14 +230,6 @@ def replace_file(path: Path, content: bytes) -> None:
             raise
     except OSError as error:
         raise cannot_write(path, error) from None
-
-
-def all_runs(root: Path = RUNS) -> Iterator[Run]:
-    """The runs under `root` that can be played, in any order."""
-    for path in root.iterdir() if root.is_dir() else ():
-        if (path / "variables.safetensors").exists():
-            with suppress(WyhError):
-                yield load_run(path)
 
 
 def _typed(about: dict[str, Any], name: str, wanted: type) -> Any:

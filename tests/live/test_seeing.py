@@ -180,7 +180,7 @@ def test_what_is_cut_off_is_played_and_told(seer, tmp_path, capsys):
         ({"sink": "seen.wav"}, "got --sink seen.wav for pictures, wanted screen"),
         ({"source": "mic", "sink": "screen:1"}, "got --sink screen:1 with --source mic, whose"),
         ({"size": "big"}, "got --size big, wanted WIDTHxHEIGHT, such as 512x512"),
-        ({"size": "4x4"}, "got height 4 pixels, wanted 8 to 1024"),
+        ({"size": "4x4"}, "got height 4 pixels, wanted 8 to 4096"),
         ({"frame_rate": "fast"}, "got the rate 'fast', wanted a number such as 24"),
         ({"frame_rate": "500"}, "got frame rate 500 Hz, wanted 1 to 240"),
         ({"set": ("timbre=1",)}, "got the knob 'timbre' with a run that makes pictures, wanted"),
@@ -205,7 +205,7 @@ def test_a_films_sound(seer, song, film, tmp_path, capsys):
     path = tmp_path / "both.mkv"
     run_ffmpeg("-i", str(film), "-i", str(song), "-c", "copy", "-c:a", "flac", str(path))
     summary, _ = play(seer, path, capsys)
-    assert summary["secs"] == pytest.approx(2.0, abs=0.05)
+    assert summary["secs"] == pytest.approx(2.0, abs=0.3)
 
 
 def test_a_microphone_for_a_run_that_makes_sound(tmp_path, monkeypatch, capsys):
@@ -213,8 +213,9 @@ def test_a_microphone_for_a_run_that_makes_sound(tmp_path, monkeypatch, capsys):
     told = "maker makes sound of pictures, and mic gives sound: choose another --run, or a --source"
     with pytest.raises(WyhError, match=told):
         main(Config("mic", "null", run=run.directory))
-    monkeypatch.chdir(tmp_path)  # the newest run is this one
-    with pytest.raises(WyhError, match=told):
+    monkeypatch.chdir(tmp_path)  # the newest run does not fit, and another one plays
+    monkeypatch.setattr("wyh.run_choice.BUNDLED", {})
+    with pytest.raises(WyhError, match="got no --run, and there is none under runs/"):
         main(Config("mic"))
     with pytest.raises(WyhError, match="got the knob 'hue' with a run that makes sound, wanted"):
         main(Config(run=run.directory, set=("hue=0.5",)))

@@ -26,8 +26,11 @@ from wyh.errors import WyhError
 from wyh.live.config import Config, check, check_for
 from wyh.live.meter import Meter, as_text
 from wyh.media.camera import FrameSource
+from wyh.media.find import kind_by_name
 from wyh.media.sources import gives, resolve_sound, resolve_source
-from wyh.runs import Run, choose_run
+from wyh.run_choice import choose_run
+from wyh.runs import Run
+from wyh.specs import Direction
 
 _IMPORTED = time.perf_counter()
 _SWITCH_SECS = 0.0005  # a busy Python thread may hold up the sound no longer than this
@@ -63,18 +66,27 @@ def _play(config: Config) -> Played:
         from wyh.live.follow import wait_for_training
 
         wait_for_training(config.run, _note)
-    run, said = choose_run(config.run)
+    page = config.source in (None, "page")
+    run, said = choose_run(config.run, direction=_wanted(config.source))
     if said:
         _note(said)
     if run.stream is None:
         raise WyhError(f"{run.directory} is part of a model and cannot be played alone")
     sees = run.stream.direction == "see-hear"
-    if not (config.sink == "web" and config.source in (None, "page")):
+    if not (config.sink == "web" and page):
         config = replace(config, source=config.source or ("0" if sees else "mic"))
         _check_source(config, run)
     check_for(run.stream.direction, config)
     config = replace(config, sink=config.sink or ("speaker" if sees else "screen"))
     return (_sonify if sees else _visualize)(config, run, turned)
+
+
+def _wanted(source: str | None) -> Direction | None:
+    """The direction that a source asks for, where it can only have one."""
+    if source in (None, "page"):
+        return None
+    given = "sound" if kind_by_name(Path(source)) == "audio" else gives(source)
+    return {"sound": "hear-see", "pictures": "see-hear"}.get(given)  # type: ignore[return-value]
 
 
 def _check_source(config: Config, run: Run) -> None:

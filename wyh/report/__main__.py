@@ -20,7 +20,8 @@ from wyh.cli import run as run_command
 from wyh.errors import WyhError
 from wyh.report.beside import Other, others, table
 from wyh.report.findings import Findings, report_json
-from wyh.runs import BUNDLED, RUNS, Run, cannot_write, choose_run, replace_file
+from wyh.run_choice import BUNDLED, RUNS, choose_run
+from wyh.runs import Run, cannot_write, replace_file
 from wyh.transducers.compile import use_compilation_cache
 
 
@@ -44,7 +45,8 @@ def main(config: Config) -> None:
     compared = others(run, config.beside)
     use_compilation_cache()
     # What comes with the package is not ours to write into.
-    home = RUNS / BUNDLED.name if run.directory == BUNDLED else run.directory
+    bundled = run.directory in BUNDLED.values()
+    home = RUNS / run.directory.name if bundled else run.directory
     out = config.out or home / "report"
     try:
         out.mkdir(parents=True, exist_ok=True)  # before any work

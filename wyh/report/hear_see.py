@@ -66,7 +66,7 @@ def report(
 
     halves = showing.half_seconds_of(facts, painter.frame_rate)
     strips = _strips(facts, halves)
-    sheet = np.linspace(0, len(facts.kinds) - 1, SHEET[0] * SHEET[1]).round().astype(int)
+    sheet = _sheet(track, facts)
     wanted = np.unique(np.concatenate([sheet, *strips.values()]))
     album = paint(painter, track, wanted.tolist(), out)
     say("all pictures, and H.264 of them")
@@ -79,11 +79,12 @@ def report(
         contenders.append(rival)
         say(f"{rival.label}: R2 {rival.kept.r2:.3f}")
 
-    waveform = track.stretches[_longest(track)].waveform
     strobe = showing.strobe(painter.sample_rate)
     flashes = {
         ("music", True): album.flashes,
-        ("music", False): showing.flashes(painter, waveform, limited=False),
+        ("music", False): max(
+            showing.flashes(painter, stretch.waveform, limited=False) for stretch in track.stretches
+        ),
         ("strobe", True): showing.flashes(painter, strobe, limited=True),
         ("strobe", False): showing.flashes(painter, strobe, limited=False),
     }
@@ -147,9 +148,16 @@ def report(
     return index
 
 
-def _longest(track: Soundtrack) -> int:
-    """The stretch with most that is held out."""
-    return int(np.argmax([(stretch.kinds == HELD_OUT).sum() for stretch in track.stretches]))
+def _sheet(track: Soundtrack, facts: Heard) -> Int[np.ndarray, " n"]:
+    """Pictures evenly spread over all stretches in which something is held out."""
+    shown = np.concatenate(
+        [
+            np.arange(first, first + len(stretch.kinds))
+            for stretch, first in zip(track.stretches, facts.firsts, strict=True)
+            if (stretch.kinds == HELD_OUT).any()
+        ]
+    )
+    return shown[np.linspace(0, len(shown) - 1, SHEET[0] * SHEET[1]).round().astype(int)]
 
 
 def _before_rounding(

@@ -195,7 +195,7 @@ def _looks(s: Shown) -> list[Figure]:
             "higher",
             about=f"parts with 1/{2 * HUES} or more of all chroma of the song",
             wanted=HUES / 3,
-            headline=f"of {HUES} parts of the colour circle in use",
+            headline="of the colour circle in use",
         ),
         Figure(
             "large_forms",

@@ -15,7 +15,7 @@ from wyh.songs import load_songs
 from wyh.specs import StreamSpec
 from wyh.transducers.offline import pictures_of
 
-LONGEST_SECS = 900.0
+LONGEST_SECS = 600.0
 """Of sound that is painted, at most: of more, pieces of `PIECE_SECS`, evenly spread."""
 
 PIECE_SECS = 30.0
