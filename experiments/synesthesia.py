@@ -89,7 +89,7 @@ class Weights:
     spread: float = 0.24  # of that: the spread that is enough (standard deviation)
     brightness: float = 1.0  # mean brightness away from its middle
     change: float = 0.05  # pictures that do not change as the sound does
-    pace: float = 0.04  # of that: change of a picture for a change of the features of 1
+    pace: float = 0.06  # of that: change of a picture for a change of the features of 1
     critic: float = 0.0  # pictures unlike those of --style, as a discriminator sees them
     wave: float = 0.0  # waveforms read from pictures, for `wyh.listen --target raw`; or 1
 
@@ -112,13 +112,13 @@ class Config:
     weights: Weights = field(default_factory=Weights)
     view: ViewConfig = field(default_factory=ViewConfig)
 
-    batch_size: int = 24  # moments of a step
+    batch_size: int = 16  # moments of a step
     time: int = 2  # pictures in a row at each moment, 2 to 16
     learning_rate: float = 2e-3  # of Adam, 0 to 1
     schedule: Schedule = "cosine"  # of the rates: cosine or constant
     augment: Annotated[SoundAugmentConfig, _FLAT] = field(default_factory=SoundAugmentConfig)
     fit: Annotated[FitOptions, _FLAT] = field(
-        default_factory=lambda: FitOptions(steps=4000, evaluate_every=500)
+        default_factory=lambda: FitOptions(steps=3000, evaluate_every=500)
     )
 
     def __post_init__(self) -> None:

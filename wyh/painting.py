@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, UInt8
 
 from wyh.journal import Summaries
 from wyh.models.layers import averaged
+from wyh.models.painter import inside
 from wyh.models.wave_decoder import WaveConfig
 from wyh.palette import chosen_colours
 from wyh.signal.features import Extractor, window_power
@@ -123,7 +124,8 @@ class Painting:
             self.visual.height,
             self.visual.width,
         )
-        return pictures, base
+        # Of the painter's, what lies behind the picture.
+        return pictures, inside(base) if self.visual.model.generator == "painter" else base
 
     def in_time(
         self, pictures: Float[Array, "n height width 3"]

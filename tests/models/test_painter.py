@@ -7,7 +7,7 @@ import pytest
 
 from wyh.errors import WyhError
 from wyh.models.layers import averaged, spread
-from wyh.models.painter import COLOURS, Painter, PainterConfig, _palette, coloured
+from wyh.models.painter import COLOURS, FRAME, Painter, PainterConfig, _palette, coloured
 
 TINY = PainterConfig(grid=16, width=8, hidden=16, colours=4)
 
@@ -63,7 +63,8 @@ def test_a_grid_is_rounded_to_eights(grid):
 @pytest.mark.parametrize(("height", "width"), [(32, 80), (80, 32)])
 def test_any_aspect_is_painted(height, width):
     fields, palette, _ = painted(TINY, height, width)
-    assert fields.shape == (2, *TINY.cells(height, width), 5)
+    rows, columns = TINY.cells(height, width)
+    assert fields.shape == (2, rows - 2 * FRAME, columns - 2 * FRAME, 5)
     picture = np.asarray(coloured(fields, palette, TINY.edges, height, width))
     assert picture.shape == (2, height, width, 3)
     assert picture.min() >= 0 and picture.max() <= 1 and picture.std() > 0.02
@@ -150,12 +151,12 @@ def test_the_palette_is_chosen_and_all_else_is_learned(tiny):
 def test_parameters_may_be_numpys(tiny):
     """As they are read from a run."""
     fields, _, params = tiny
-    assert fields.shape == (2, 16, 16, 5)
+    assert fields.shape == (2, 16 - 2 * FRAME, 16 - 2 * FRAME, 5)
     model = Painter(TINY, (16, 16))
     play = partial(model.apply, {"params": jax.tree.map(np.array, params)})
     inputs = jnp.zeros((1, 5)), jnp.zeros((1, 16)), jnp.zeros((1, 16, 16, 3))
     again, palette = play(*inputs)
-    assert again.shape == (1, 16, 16, 5) and isinstance(palette, jax.Array)
+    assert again.shape == (1, 16 - 2 * FRAME, 16 - 2 * FRAME, 5) and isinstance(palette, jax.Array)
 
 
 @pytest.mark.parametrize(

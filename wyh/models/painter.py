@@ -19,6 +19,7 @@ from wyh.errors import check_range
 from wyh.models.layers import spread
 
 _INIT = nn.initializers.he_uniform()
+FRAME = 2  # cells on each side of the grid that are not seen
 _STRAIGHT = nn.initializers.variance_scaling(0.5, "fan_in", "normal")
 _START = 4  # the coarse grid is so many times finer than the first one
 
@@ -59,8 +60,8 @@ class Painter(nn.Module):
         features: Float[Array, "n features"],
         latent: Float[Array, "n latent"],
         base: Float[Array, "n rows columns 3"],
-    ) -> tuple[Float[Array, "n rows columns fields"], Float[Array, "colours 3"]]:
-        """One field for each colour, and one of light."""
+    ) -> tuple[Float[Array, "n inner inner2 fields"], Float[Array, "colours 3"]]:
+        """One field for each colour, and one of light, inside of the grid."""
         c, (rows, columns) = self.config, self.cells
         first = rows // _START, columns // _START
         heard = nn.leaky_relu(nn.Dense(c.hidden, kernel_init=_INIT)(features), 0.1)
@@ -79,7 +80,7 @@ class Painter(nn.Module):
         fields += spread(straight.reshape(-1, *first, c.colours + 1), rows, columns)
         # Colours are chosen, not learned.
         palette = jax.lax.stop_gradient(self.param("palette", _palette, (c.colours, 3)))
-        return fields, jnp.asarray(palette)
+        return inside(fields), jnp.asarray(palette)
 
 
 def _palette(key: Any, shape: tuple[int, int]) -> Array:
@@ -92,6 +93,11 @@ def _palette(key: Any, shape: tuple[int, int]) -> Array:
 
 COLOURS = ("171140", "4a35c9", "0fa3a8", "e63e7b", "ff9a35", "ffedc2")
 """Ink, violet, teal, rose, orange, cream: from dark to light."""
+
+
+def inside(x: Float[Array, "n rows columns channel"]) -> Float[Array, "n inner inner2 channel"]:
+    """What of a grid is seen: the outermost cells, next to the zeros beyond, would be a frame."""
+    return x[:, FRAME:-FRAME, FRAME:-FRAME]
 
 
 def coloured(
