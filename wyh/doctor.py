@@ -170,12 +170,8 @@ def run_and_speed(path: Path | None) -> list[Finding]:
 
     run, _ = choose_run(path)
     player = load_player(run)
-    spec = player.transducer.spec
     told = f"{run.directory}, {run.kind} ({run.preset})"
     found = [Finding("run", True, told, needed=True, values={"run": str(run.directory)})]
-    if spec.direction != "see-hear":
-        told = "not measured: this run makes pictures from sound"
-        return [*found, Finding("speed", True, told)]
     speed = measure(player)
     first = speed.first_compile_secs
     compiled = f"compiled in {speed.compile_secs:.2f} s" + (

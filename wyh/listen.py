@@ -19,7 +19,6 @@ import tyro
 from wyh.cli import run as run_command
 from wyh.errors import WyhError, check_range
 from wyh.listening import hear_again, see_again
-from wyh.media.find import kind_by_name
 from wyh.run_choice import choose_run
 from wyh.specs import Direction
 from wyh.transducers.compile import use_compilation_cache
@@ -49,8 +48,9 @@ class Config:
 
 def main(config: Config) -> None:
     """Write what is seen or heard."""
-    made: dict[str, Direction] = {"audio": "see-hear", "image": "hear-see"}
-    run, note = choose_run(config.run, direction=made.get(kind_by_name(config.input)))
+    suffix = config.out.suffix.lower()
+    made = next((way for way, suffixes in SUFFIXES.items() if suffix in suffixes), None)
+    run, note = choose_run(config.run, direction=made)
     use_compilation_cache()
     player = load_player(run, config.checkpoint)
     direction = player.transducer.spec.direction

@@ -53,8 +53,7 @@ class Config:
 def main(config: Config) -> None:
     """Render all inputs; those that cannot be are listed on stderr."""
     turned = knobs.parse(config.set)
-    songs = all(kind_by_name(path) == "audio" for path in config.inputs)
-    run, note = choose_run(config.run, direction="hear-see" if songs else None)
+    run, note = choose_run(config.run, direction=wanted(config))
     use_compilation_cache()
     player = open_player(config, run)
     direction = player.transducer.spec.direction
@@ -128,6 +127,13 @@ def pictures_wanted(config: Config, run: Run) -> VideoSpec | None:
             )
         video = replace(video, width=int(match[1]), height=int(match[2]))
     return replace(video, frame_rate=as_rate(config.frame_rate or video.frame_rate))
+
+
+def wanted(config: Config) -> Direction | None:
+    """The direction that inputs and output ask for, where they tell."""
+    if all(kind_by_name(path) == "audio" for path in config.inputs):
+        return "hear-see"
+    return "see-hear" if "wav" in (config.out.suffix.lower()[1:], config.format) else None
 
 
 def plan(config: Config, direction: Direction = "see-hear") -> list[tuple[Path, Path]]:

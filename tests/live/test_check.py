@@ -1,5 +1,6 @@
 import pytest
 
+from tests.visual import make_visual_run
 from wyh.live import check
 from wyh.live.check import Speed, measure
 from wyh.runs import load_run
@@ -66,3 +67,9 @@ def test_what_is_kept(tmp_path):
         assert check._kept() == set()
     finally:
         jax.config.update("jax_compilation_cache_dir", before)
+
+
+def test_a_run_that_makes_pictures_is_measured_too(tmp_path):
+    found = measure(load_player(make_visual_run(tmp_path / "run")))
+    assert found.limits_ms == {"observe": 10.0, "emit": pytest.approx(1000 / 24)}
+    assert all(stage["p50"] > 0 for stage in found.stages_ms.values())

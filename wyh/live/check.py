@@ -27,7 +27,7 @@ class Speed(NamedTuple):
     Attributes:
       compile_secs: to compile both functions, with what was kept of the last time.
       first_compile_secs: with nothing kept; None where this was not the first time.
-      stages_ms: p50, p95 and p99 of `observe` for a frame, and of `emit` for a block.
+      stages_ms: p50, p95 and p99 of `observe` and of `emit`, one for a frame, one for a block.
       limits_ms: what there is time for: from a frame to the next, from a block to the next.
     """
 
@@ -47,7 +47,7 @@ class Speed(NamedTuple):
 
 
 def measure(player: Player) -> Speed:
-    """Compile a see -> hear run and play made-up pictures, as quickly as they go."""
+    """Compile a run and play made-up pictures, or noise, as quickly as they go."""
     before = _kept()
     compiled, secs = _compile(player)
     first = None
@@ -55,14 +55,13 @@ def measure(player: Player) -> Speed:
         first, (compiled, secs) = secs, _compile(player)
     spec = player.transducer.spec
     observe, emit = _times(compiled, jax.device_put(player.variables), spec)
+    limits = spec.budget_ms, 1000 * spec.block / spec.audio.sample_rate
+    limits = limits if spec.direction == "see-hear" else limits[::-1]
     return Speed(
         compile_secs=secs,
         first_compile_secs=first,
         stages_ms={"observe": _percentiles_ms(observe), "emit": _percentiles_ms(emit)},
-        limits_ms={
-            "observe": spec.budget_ms,
-            "emit": 1000 * spec.block / spec.audio.sample_rate,
-        },
+        limits_ms=dict(zip(("observe", "emit"), limits, strict=True)),
     )
 
 
@@ -87,34 +86,48 @@ def _compile(player: Player) -> tuple[Compiled, float]:
 
 
 def _times(compiled: Compiled, variables: Any, spec: StreamSpec) -> tuple[list[float], list[float]]:
-    """Seconds to observe each frame, and to emit each block, in the order in which live does."""
+    """Seconds of each `observe` and each `emit`, in the order in which live calls them."""
     rng, turned = np.random.default_rng(0), traced(knobs.defaults())
-    pictures = rng.integers(0, 256, (8, 1, 1, *spec.video.shape), np.uint8)
+    sees = spec.direction == "see-hear"
+    if sees:
+        inputs = rng.integers(0, 256, (8, 1, 1, *spec.video.shape), np.uint8)
+    else:
+        inputs = rng.standard_normal((8, 1, 1, spec.block), np.float32) / 10
     age = np.zeros(1, np.float32)
-    carry_in, carry_out = compiled.carry_in, compiled.carry_out
+    carry_in, carry_out, control = compiled.carry_in, compiled.carry_out, None
     observe: list[float] = []
     emit: list[float] = []
-    block, warm = 0, 0
-    end = time.perf_counter() + MEASURE_SECS
-    for frame in range(_WARM_UP + FRAMES):
-        begin = time.perf_counter()
-        if begin > end and frame >= _WARM_UP + _LEAST:
-            break
-        carry_in, control = compiled.observe(
-            variables, carry_in, pictures[frame % len(pictures)], turned, np.int32(frame)
-        )
+
+    def look() -> None:
+        nonlocal carry_in, control
+        tick, begin = len(observe), time.perf_counter()
+        x = inputs[tick % len(inputs)]
+        carry_in, control = compiled.observe(variables, carry_in, x, turned, np.int32(tick))
         jax.block_until_ready(control)
         observe.append(time.perf_counter() - begin)
-        while spec.frame_tick_at(block * spec.block) <= frame:
-            begin = time.perf_counter()
-            carry_out, sound = compiled.emit(
-                variables, carry_out, control, age, turned, np.int32(block)
-            )
-            np.asarray(sound)
-            emit.append(time.perf_counter() - begin)
-            block += 1
-        warm = block if frame < _WARM_UP else warm
-    return observe[_WARM_UP:], emit[warm:]
+
+    def make() -> None:
+        nonlocal carry_out
+        tick, begin = len(emit), time.perf_counter()
+        carry_out, made = compiled.emit(variables, carry_out, control, age, turned, np.int32(tick))
+        np.asarray(made)
+        emit.append(time.perf_counter() - begin)
+
+    warm = 0, 0
+    end = time.perf_counter() + MEASURE_SECS
+    for frame in range(_WARM_UP + FRAMES):
+        if time.perf_counter() > end and frame >= _WARM_UP + _LEAST:
+            break
+        if sees:
+            look()
+            while spec.frame_tick_at(len(emit) * spec.block) <= frame:
+                make()
+        else:
+            while len(observe) <= spec.picture_schedule(frame, 1)[0][0]:
+                look()
+            make()
+        warm = (len(observe), len(emit)) if frame < _WARM_UP else warm
+    return observe[warm[0] :], emit[warm[1] :]
 
 
 def _percentiles_ms(secs: list[float]) -> dict[str, float]:
