@@ -11,11 +11,10 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from flax.errors import FlaxError
 from jaxtyping import Array, ArrayLike, Float, UInt8
 
 from wyh.errors import WyhError, check_range
-from wyh.models.layers import DownConv, UpConv
+from wyh.models.layers import DownConv, UpConv, applied
 from wyh.signal.smoothing import smooth
 
 
@@ -150,14 +149,14 @@ def encode(
     Raises:
       WyhError: the parameters are another model's; so does `decode`.
     """
-    return _applied(model, params, pictures, "encode")
+    return applied(model, params, jnp.asarray(pictures), method="encode")
 
 
 def decode(
     model: Autoencoder, params: Any, code: Float[ArrayLike, "batch code"]
 ) -> Float[Array, "batch height width channel"]:
     """The picture of a code, not clipped."""
-    return _applied(model, params, code, "decode")
+    return applied(model, params, jnp.asarray(code), method="decode")
 
 
 def logits_of(code: Float[Array, "*lead code"]) -> Float[Array, "*lead code"]:
@@ -167,14 +166,6 @@ def logits_of(code: Float[Array, "*lead code"]) -> Float[Array, "*lead code"]:
 
 encode_jit = jax.jit(encode, static_argnums=0)
 decode_jit = jax.jit(decode, static_argnums=0)
-
-
-def _applied(model: Autoencoder, params: Any, x: ArrayLike, method: str) -> Array:
-    try:
-        return jnp.asarray(model.apply({"params": params}, jnp.asarray(x), method=method))
-    except FlaxError as error:
-        what = str(error).partition(" (http")[0]
-        raise WyhError(f"the variables do not fit the model ({what}): copy the run again") from None
 
 
 _INIT = nn.initializers.glorot_uniform()

@@ -13,8 +13,11 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax.errors import FlaxError
 from jax import lax
 from jaxtyping import Array, Float
+
+from wyh.errors import WyhError
 
 Initializer = Callable[..., Any]
 
@@ -74,6 +77,19 @@ def depth_to_space(
     channels = deep // stride**2
     x = x.reshape(batch, height, width, stride, stride, channels).transpose(0, 1, 3, 2, 4, 5)
     return x.reshape(batch, height * stride, width * stride, channels)
+
+
+def applied(model: nn.Module, params: Any, *inputs: Array, method: str | None = None) -> Any:
+    """`model.apply` with parameters that may come from a run's file.
+
+    Raises:
+      WyhError: they are another model's.
+    """
+    try:
+        return model.apply({"params": params}, *inputs, method=method)
+    except FlaxError as error:
+        what = str(error).partition(" (http")[0]
+        raise WyhError(f"the variables do not fit the model ({what}): copy the run again") from None
 
 
 def spread(

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from wyh.errors import WyhError, check_range
-from wyh.models.layers import averaged, spread
+from wyh.models.layers import applied, averaged, spread
 from wyh.models.painter import Painter, PainterConfig, coloured
 from wyh.models.synesthesia import GridDecoder, SeedDecoder, SeedGenerator
 
@@ -106,11 +106,10 @@ class Synesthesia:
         """
         if self.config.generator == "seed":
             flat = jnp.broadcast_to(base, (len(base), *self._size, 3))
-            made = jnp.asarray(self._seed.apply({"params": params}, features, flat))
+            made = applied(self._seed, params, features, flat)
             least = (min(pair) for pair in zip(self._size, (height, width), strict=True))
             return spread(averaged(made, *least), height, width)
-        painted: Any = self._painter.apply({"params": params}, features, latent, base)
-        fields, own = painted
+        fields, own = applied(self._painter, params, features, latent, base)
         edges = self.config.painter.edges
         return coloured(fields, own if palette is None else palette, edges, height, width)
 
@@ -124,4 +123,4 @@ class Synesthesia:
           pictures: in [0, 1].
         """
         seen = averaged(pictures, *self._seen)
-        return jnp.asarray(self._decoder.apply({"params": params}, seen))
+        return jnp.asarray(applied(self._decoder, params, seen))
