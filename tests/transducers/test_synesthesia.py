@@ -121,13 +121,10 @@ def test_unknown_networks(name, told):
 
 
 def test_variables_of_another_model_are_told():
-    model, other = (
-        Synesthesia(SynesthesiaConfig(), 41, 64, 64),
-        Synesthesia(SynesthesiaConfig(), 9, 64, 64),
-    )
+    model, other = (Synesthesia(SynesthesiaConfig(), features, 64, 64) for features in (41, 9))
     params = jax.tree.map(
         lambda leaf: np.zeros(leaf.shape, np.float32), jax.eval_shape(other.init, jax.random.key(0))
     )
     inputs = jnp.zeros((1, 41)), jnp.zeros((1, LATENT)), jnp.zeros((1, *model.base_cells, 3))
-    with pytest.raises(WyhError, match="the variables do not fit the model .* copy the run again"):
+    with pytest.raises(WyhError, match=r"do not fit the model .* copy the run again"):
         model.paint(params["generator"], *inputs, 16, 16)
