@@ -89,7 +89,7 @@ class Weights:
     spread: float = 0.24  # of that: the spread that is enough (standard deviation)
     brightness: float = 1.0  # mean brightness away from its middle
     change: float = 0.05  # pictures that do not change as the sound does
-    pace: float = 0.06  # of that: change of a picture for a change of the features of 1
+    pace: float = 0.04  # of that: change of a picture for a change of the features of 1
     critic: float = 0.0  # pictures unlike those of --style, as a discriminator sees them
     wave: float = 0.0  # waveforms read from pictures, for `wyh.listen --target raw`; or 1
 
