@@ -5,7 +5,7 @@
     python -m experiments.synesthesia --style my_pictures/    # painted after pictures you like
     python -m experiments.synesthesia --preset synesthesia    # the seed's own networks and losses
 
-On 2 cores `default` takes about 6 minutes and `synesthesia`, of 4.36 million parameters, hours
+On 2 cores `default` takes about 5 minutes and `synesthesia`, of 4.36 million parameters, hours
 (the seed: a night on a graphics card). Expect on the bundled music:
 
     default       val_r2 0.98 or more, and 0.95 after 2 minutes: features of sound that was kept
