@@ -77,7 +77,7 @@ def choose_run(
         return run, f"playing the newest run, {run.directory}"
     train_one = f"train one with: {_TRAIN_ONE[direction or 'see-hear']}"
     if run := bundled_run(direction or "see-hear"):
-        which = f"no run under {root}/ yet" if direction is None else f"none under {root}/ fits"
+        which = f"none under {root}/ fits" if newest_run(root) else f"no run under {root}/ yet"
         yours = "music" if direction == "hear-see" else "place"
         said = f"{which}: playing the bundled demonstration run; for your own {yours}, "
         return run, said + train_one
