@@ -1,6 +1,7 @@
 """The guests of a live page: what they share, whichever way it plays, and what they add up to."""
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -33,7 +34,7 @@ class Talk(Protocol):
         """Greet, and talk until the page goes; why it was shut out, or None."""
 
 
-class Guests:
+class Guests(ABC):
     """All pages of one run. What differs by direction is in `SoundGuests` and `PictureGuests`.
 
     Attributes:
@@ -67,17 +68,17 @@ class Guests:
         self._first: float | None = None
         self.frames = self.blocks = self.underruns = 0
 
+    @abstractmethod
     def warm_up(self) -> None:
         """Call everything once, so that no first call falls into a session."""
-        raise NotImplementedError
 
+    @abstractmethod
     def talk(self, socket: Any, panel: Panel, log: Callable[[Event], None]) -> Talk:
         """A session of its own for a page."""
-        raise NotImplementedError
 
+    @abstractmethod
     def about(self) -> dict[str, Any]:
         """What a page shows of this direction."""
-        raise NotImplementedError
 
     def is_over(self) -> bool:
         """Whether nothing more can be played."""
