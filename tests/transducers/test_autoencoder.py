@@ -15,6 +15,7 @@ from wyh.models.autoencoder import Autoencoder, as_picture, encode
 from wyh.specs import VideoSpec
 from wyh.synths.mixture import MixtureSynth
 from wyh.synths.noise import NoiseConfig, NoiseSynth
+from wyh.synths.protocol import Magnitudes
 from wyh.transducers.autoencoder import (
     SonifierConfig,
     amplitudes,
@@ -22,7 +23,7 @@ from wyh.transducers.autoencoder import (
     stream_spec,
 )
 from wyh.transducers.compile import compile_transducer, traced
-from wyh.transducers.protocol import Magnitudes, tick_keys
+from wyh.transducers.protocol import tick_keys
 
 CONFIG = SonifierConfig(TINY_MODEL, TINY_SYNTH)
 VIDEO = VideoSpec(Fraction(10), 16, 16)

@@ -8,9 +8,9 @@ import pytest
 from tests.conftest import TINY_MODEL, TINY_SYNTH, untrained
 from wyh.models.autoencoder import Autoencoder, as_picture, decode, encode
 from wyh.specs import VideoSpec
+from wyh.synths.protocol import Magnitudes
 from wyh.transducers.autoencoder import SonifierConfig, amplitudes
 from wyh.transducers.insight import code_of, insight
-from wyh.transducers.protocol import Magnitudes
 
 SOUND = SonifierConfig(TINY_MODEL, TINY_SYNTH)
 VIDEO = VideoSpec(Fraction(10), 16, 16)

@@ -11,6 +11,7 @@ from wyh import knobs
 from wyh.knobs import Knobs
 from wyh.specs import VideoSpec
 from wyh.synths.noise import NoiseSynth
+from wyh.synths.protocol import Magnitudes
 from wyh.transducers.autoencoder import SonifierConfig, amplitudes, one_after_another, sonifier
 from wyh.transducers.compile import Compiled, compile_transducer
 from wyh.transducers.offline import (
@@ -20,7 +21,7 @@ from wyh.transducers.offline import (
     observe_all,
     samples_of,
 )
-from wyh.transducers.protocol import Control, Magnitudes, Transducer, Variables
+from wyh.transducers.protocol import Control, Transducer, Variables
 
 Codes = Float[np.ndarray, "n code"]
 

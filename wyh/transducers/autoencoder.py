@@ -10,7 +10,8 @@ from wyh.models.autoencoder import Autoencoder, AutoencoderConfig, as_picture, e
 from wyh.specs import AudioSpec, StreamSpec, VideoSpec
 from wyh.synths.mixture import MixtureCarry, MixtureSynth, TuningConfig
 from wyh.synths.noise import NoiseConfig, NoiseSynth
-from wyh.transducers.protocol import Magnitudes, Transducer, Variables
+from wyh.synths.protocol import Magnitudes
+from wyh.transducers.protocol import Transducer, Variables
 from wyh.transducers.regard import Regard, init_regard, negated, presence
 
 

@@ -9,8 +9,9 @@ from jaxtyping import Array, Float, UInt8
 
 from wyh.models.autoencoder import Autoencoder, decode
 from wyh.specs import VideoSpec
+from wyh.synths.protocol import Magnitudes
 from wyh.transducers.autoencoder import SonifierConfig
-from wyh.transducers.protocol import Magnitudes, Variables
+from wyh.transducers.protocol import Variables
 
 Insight = Callable[[Variables, Any], tuple[Array, Array]]
 """`(variables, control) -> (code float32 [bands], picture uint8 [height, width, channel])`."""

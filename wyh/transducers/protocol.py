@@ -29,16 +29,6 @@ KnobValues = dict[str, Any]
 """The knobs of `wyh.knobs`, each a scalar, traced."""
 
 
-class Magnitudes(NamedTuple):
-    """How loud each band is, at this input tick and at the one before.
-
-    Carrying both lets `emit` glide from one to the other by the control's age alone.
-    """
-
-    value: Float[Array, "*lead bands"]  # amplitude, linear
-    previous: Float[Array, "*lead bands"]
-
-
 class SoundFeatures(NamedTuple):
     """What is heard, at this input tick and at the one before: `emit` glides between them."""
 
