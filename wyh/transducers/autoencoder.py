@@ -4,12 +4,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float, Key, PRNGKeyArray, UInt8
+from jaxtyping import Array, Float, Key, PRNGKeyArray, UInt8
 
 from wyh.models.autoencoder import Autoencoder, AutoencoderConfig, as_picture, encode
 from wyh.specs import AudioSpec, StreamSpec, VideoSpec
 from wyh.synths.mixture import MixtureCarry, MixtureSynth, TuningConfig
 from wyh.synths.noise import NoiseConfig, NoiseSynth
+from wyh.synths.prediction import glided
 from wyh.synths.protocol import Magnitudes
 from wyh.transducers.protocol import Transducer, Variables
 from wyh.transducers.regard import Regard, init_regard, negated, presence
@@ -47,18 +48,6 @@ def one_after_another(
     """Controls of pictures that follow each other, and something before; else nothing changed."""
     first = value[:, 0] if before is None else before
     return Magnitudes(value, jnp.concatenate([first[:, None], value[:, :-1]], axis=1))
-
-
-def glided(
-    controls: Magnitudes, ages: Float[Array, " time"], glide: Float[ArrayLike, ""]
-) -> Float[Array, "batch time bands"]:
-    """The amplitudes on the way from the picture before to the newest, `ages` periods old.
-
-    Whatever the glide, its middle is half a period late: the latency stays as declared.
-    """
-    along = ages - (1 - glide) / 2
-    mix = jnp.clip(along / jnp.maximum(glide, 1e-3), 0.0, 1.0)[None, :, None]
-    return controls.previous + (controls.value - controls.previous) * mix
 
 
 def stream_spec(config: SonifierConfig, video: VideoSpec, channels: int = 1) -> StreamSpec:

@@ -1,4 +1,4 @@
-"""A limit on flashes, for those whom they make ill: pictures change slowly where they would flash.
+"""A limit on flashes, for those whom they make ill: light changes less where it would flash.
 
 A pixel changes when its relative luminance has gone by a tenth of the full range or more, up or
 down, since it last turned round, and the darker end is below 0.8. A general flash is a change of
@@ -7,7 +7,9 @@ more than a quarter of the picture at once and the opposite one; three a second 
 flash more often than that bit by bit.
 
 Every picture is checked before it is shown, pixel by pixel, as the screen's 8 bits will have it.
-The picture before, once more, changes nothing, so there is always one that may be shown.
+Where it would flash, pixels whose light would change go as far towards it as they can without. The
+picture before, once more, changes nothing, so there is always one that may be shown. Whatever
+flashes much more often, as a strobe does, is followed slowly instead.
 """
 
 import math
@@ -22,9 +24,12 @@ from wyh.specs import LUMA
 
 CHANGE = 0.1 - 2e-6  # of luminance; less than a tenth by the error of `luminance`
 BRIGHT = 0.8 + 2e-6  # a change that is all above this is none
-AREA = 0.25  # more than this share of the picture is general
+AREA = 0.22  # more than this share of the picture is general; less than a quarter: see `SPARE`
+SPARE = 0.01  # of luminance, by which eased pixels stay away from a change: compression adds some
 MOST = 6  # changes a second: three flashes
-CALM_SECS = 0.6  # in which pictures follow while they would flash
+STROBE = 12  # changes a second of what comes, beyond which pictures follow slowly
+CALM_SECS = 0.6  # in which they do
+EASED_STEPS = 5  # halvings in search of how far a pixel may go
 
 _NEVER_UP, _NEVER_DOWN = 2.0, -1.0
 """The darkest that nothing is so far above, and the brightest that nothing is so far below."""
@@ -37,7 +42,7 @@ class Watch(NamedTuple):
     brightest: Float[Array, "batch height width"]  # if it was up; both where there was none yet
     changed: UInt[Array, "batch words height width"]  # bit k: it changed k pictures ago
     general_way: Int[Array, " batch"]  # of the last general change
-    general: Int[Array, "batch changes"]  # how many pictures ago the last `MOST` + 1 were
+    general: Int[Array, "batch changes"]  # how many pictures ago the last were: one above the most
 
 
 class FlashCarry(NamedTuple):
@@ -53,20 +58,20 @@ def init_flashes(batch_size: int, height: int, width: int, frame_secs: float) ->
     """Before the first picture."""
     second = second_of(frame_secs)
 
-    def watch(height: int, width: int) -> Watch:
+    def watch(height: int, width: int, most: int) -> Watch:
         shape = batch_size, height, width
         return Watch(
             jnp.full(shape, _NEVER_UP),
             jnp.full(shape, _NEVER_DOWN),
             jnp.zeros((batch_size, math.ceil(second / 32), height, width), jnp.uint32),
             jnp.zeros(batch_size, jnp.int32),
-            jnp.full((batch_size, MOST + 1), second, jnp.int32),
+            jnp.full((batch_size, most + 1), second, jnp.int32),
         )
 
     shown = jnp.zeros((batch_size, height, width, 3))
     few = _some(shown).shape[1:3]
     slow = jnp.zeros(batch_size, jnp.int32)
-    return FlashCarry(shown, watch(height, width), watch(*few), slow)
+    return FlashCarry(shown, watch(height, width, MOST), watch(*few, STROBE), slow)
 
 
 def second_of(frame_secs: float) -> int:
@@ -82,8 +87,8 @@ def unflashed(
 ) -> tuple[FlashCarry, Float[Array, "batch time height width 3"]]:
     """Pictures as they may be shown; those that do not flash are as they came.
 
-    Where they flash more often than they may, what is shown follows their mean slowly until they
-    have not done so for a second.
+    Where they flash more often than they may, pixels are `eased`. Where they flash as a strobe does,
+    what is shown follows their mean slowly until they have not done so for a second.
 
     Args:
       carry: from `init_flashes` or the call before.
@@ -102,11 +107,20 @@ def unflashed(
         wanted = _where(free | (slow == 0), picture, before + slowly * (picture - before))
         moved = watched(carry.output, wanted, second)
         fits = free | allowed(moved, second)
-        shown = _where(fits, wanted, before)
-        still = held(carry.output, second)
-        output = jax.tree.map(lambda this, that: _where(fits, this, that), moved, still)
-        slow = jnp.where(fits, jnp.maximum(slow - 1, 0), second)
-        return FlashCarry(shown, output, seen, slow), shown
+
+        def gentler() -> tuple[Array, Watch]:
+            gentle = eased(carry.output, before, wanted)
+            seen = watched(carry.output, gentle, second)
+            may, still = allowed(seen, second), held(carry.output, second)
+            output = jax.tree.map(
+                lambda this, that, last: _where(fits, this, _where(may, that, last)),
+                *(moved, seen, still),
+            )
+            return _where(fits, wanted, _where(may, gentle, before)), output
+
+        # Nearly always nothing is to be done, which is to cost nothing.
+        shown, output = jax.lax.cond(jnp.all(fits), lambda: (wanted, moved), gentler)
+        return FlashCarry(shown, output, seen, jnp.maximum(slow - 1, 0)), shown
 
     after, shown = jax.lax.scan(step, carry, pictures.swapaxes(0, 1))
     return after, shown.swapaxes(0, 1)
@@ -121,8 +135,7 @@ def _some(picture: Float[Array, "batch height width 3"]) -> Array:
 def watched(watch: Watch, picture: Float[Array, "batch height width 3"], second: int) -> Watch:
     """What is known after one more picture, where `second` of them begin in one."""
     light, darkest, brightest = luminance(picture), watch.darkest, watch.brightest
-    up = (light - darkest >= CHANGE) & (darkest < BRIGHT)
-    down = (brightest - light >= CHANGE) & (light < BRIGHT)
+    up, down = _changes(watch, light, 0.0)
     # After a change up nothing but a change down is awaited, and the reverse.
     no_up = up | ((darkest == _NEVER_UP) & (brightest != _NEVER_DOWN))
     no_down = down | ((brightest == _NEVER_DOWN) & (darkest != _NEVER_UP))
@@ -142,6 +155,39 @@ def watched(watch: Watch, picture: Float[Array, "batch height width 3"], second:
     return after._replace(general_way=last, general=general)
 
 
+def eased(
+    watch: Watch,
+    before: Float[Array, "batch height width 3"],
+    picture: Float[Array, "batch height width 3"],
+) -> Float[Array, "batch height width 3"]:
+    """A picture in which no pixel's light changes; pixels whose light would not are as they came.
+
+    The others stop on the way from the picture before, in 32nds, `SPARE` from where it would.
+    """
+
+    def at(way: Array) -> Array:
+        return before + way[..., None] * (picture - before)
+
+    def changes(seen: Array, spare: float) -> Array:
+        up, down = _changes(watch, luminance(seen), spare)
+        return up | down
+
+    way = jnp.zeros(picture.shape[:-1])
+    for step in range(1, EASED_STEPS + 1):
+        further = way + 2.0**-step
+        way = jnp.where(changes(at(further), SPARE), way, further)
+    return jnp.where(changes(picture, 0.0)[..., None], at(way), picture)
+
+
+def _changes(
+    watch: Watch, light: Float[Array, "batch height width"], spare: float
+) -> tuple[Bool[Array, "batch height width"], Bool[Array, "batch height width"]]:
+    """Which pixels change up with this luminance, and which down, or nearly so, by `spare`."""
+    up = (light - watch.darkest >= CHANGE - spare) & (watch.darkest < BRIGHT)
+    down = (watch.brightest - light >= CHANGE - spare) & (light < BRIGHT + spare)
+    return up, down
+
+
 def held(
     watch: Watch, second: int, changes: Bool[Array, "batch height width"] | None = None
 ) -> Watch:
@@ -158,7 +204,8 @@ def held(
 
 def allowed(watch: Watch, second: int) -> Bool[Array, " batch"]:
     """Whether there were no more changes in the last second than there may be."""
-    often = jax.lax.population_count(watch.changed).sum(axis=1) > MOST
+    most = watch.general.shape[1] - 1
+    often = jax.lax.population_count(watch.changed).sum(axis=1) > most
     pixels = often.astype(jnp.int32).sum(axis=(1, 2))
     return (watch.general[:, -1] >= second) & (pixels <= AREA * often[0].size)
 

@@ -17,7 +17,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from wyh import knobs
 from wyh.errors import check_range
 from wyh.models.listener import hear
-from wyh.transducers.autoencoder import amplitudes, glided, one_after_another, stream_spec
+from wyh.synths.prediction import glided
+from wyh.transducers.autoencoder import amplitudes, one_after_another, stream_spec
 from wyh.transducers.listener import LOOKS, MIDDLE, Listener, Look
 from wyh.transducers.offline import samples_of
 from wyh.transducers.protocol import tick_keys

@@ -1,0 +1,97 @@
+"""What a model gives a synth, as whatever the synth takes: bands' amplitudes, or samples.
+
+Every synth plays every model: amplitudes become samples by an inverse FFT with random phases, and
+samples amplitudes by the power of their spectrum in each band.
+"""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float, Key
+
+from wyh.signal.bands import band_bins
+from wyh.signal.stft import stft_window
+from wyh.synths.noise import NoiseConfig
+from wyh.synths.protocol import Column, Magnitudes
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The shape of what a model predicts once a picture, and what its values mean."""
+
+    noise: NoiseConfig  # sample rate, and where the bands lie
+    n_bands: int  # of magnitudes, or into which columns are analysed
+    frame_rate: float  # Hz
+    column: int = 0  # samples predicted around a picture's middle; 0: magnitudes are predicted
+
+    @property
+    def period(self) -> float:
+        """Samples from picture to picture."""
+        return self.noise.sample_rate / self.frame_rate
+
+    def amplitudes(
+        self,
+        controls: Magnitudes | Column,
+        ages_secs: Float[Array, " time"],
+        glide: Float[ArrayLike, ""],
+    ) -> Float[Array, "batch time bands"]:
+        """RMS of each band: gliding from picture to picture, or as predicted samples have it."""
+        if isinstance(controls, Magnitudes):
+            return glided(controls, ages_secs * self.frame_rate, glide)
+        window = stft_window("hann", self.column)
+        tapered = controls.samples * jnp.broadcast_to(window, controls.samples.shape)
+        power = jnp.square(jnp.abs(jnp.fft.rfft(tapered)))
+        # Parseval: a sine of RMS a has the power a^2 * n * sum(window^2) / 2 in its bins.
+        scale = 2 / (self.column * float(np.sum(np.square(window, dtype=np.float64))))
+        member = self._members(self.column).astype(np.float32)
+        return jnp.sqrt(jnp.maximum(power @ member.T * scale, 0.0))
+
+    def columns(
+        self, controls: Magnitudes | Column, length: int, keys: Key[Array, " time"]
+    ) -> Float[Array, "batch time length"]:
+        """So many samples around the middle of each picture, untapered.
+
+        Args:
+          controls: of pictures.
+          length: even. Predicted samples are cut, or have zeros put around them.
+          keys: of random phases, where amplitudes are predicted.
+        """
+        if isinstance(controls, Column):
+            front = (length - self.column) // 2
+            back = length - self.column - front
+            config = [(0, 0, 0), (0, 0, 0), (front, back, 0)]
+            return jax.lax.pad(controls.samples, jnp.float32(0.0), config)
+        member = self._members(length)
+        # A partial of magnitude m has the power m^2 / 2, each of a band's bins an equal share.
+        share = np.sqrt(2 / member.sum(axis=1, keepdims=True)) * length / 2
+        magnitude = controls.value @ (member * share).astype(np.float32)
+        batch, _, bins = magnitude.shape
+        drawn = jax.vmap(lambda key: jax.random.uniform(key, (batch, bins)))(keys)
+        turned = jnp.exp(2j * np.pi * drawn.transpose(1, 0, 2))
+        return jnp.fft.irfft(magnitude * turned, length)
+
+    def _members(self, n_fft: int) -> Float[np.ndarray, "bands bins"]:
+        """1 where a bin of a spectrum of `n_fft` samples belongs to a band."""
+        bins = band_bins(
+            self.noise.layout,
+            self.n_bands,
+            n_fft=n_fft,
+            sample_rate=self.noise.sample_rate,
+            low_hz=self.noise.low_hz,
+            high_hz=self.noise.high_hz,
+        )
+        return (bins == np.arange(self.n_bands)[:, None]).astype(np.float64)
+
+
+def glided(
+    controls: Magnitudes, ages: Float[Array, " time"], glide: Float[ArrayLike, ""]
+) -> Float[Array, "batch time bands"]:
+    """The amplitudes on the way from the picture before to the newest, `ages` periods old.
+
+    Whatever the glide, its middle is half a period late: the latency stays as declared.
+    """
+    along = ages - (1 - glide) / 2
+    mix = jnp.clip(along / jnp.maximum(glide, 1e-3), 0.0, 1.0)[None, :, None]
+    return controls.previous + (controls.value - controls.previous) * mix
