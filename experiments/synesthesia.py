@@ -89,7 +89,7 @@ class Weights:
     spread: float = 0.24  # of that: the spread that is enough (standard deviation)
     brightness: float = 1.0  # mean brightness away from its middle
     change: float = 0.05  # pictures that do not change as the sound does
-    pace: float = 0.04  # of that: change of a picture for a change of the features of 1
+    pace: float = 0.04  # of that: change of a picture for one of the features of 1; above 0
     critic: float = 0.0  # pictures unlike those of --style, as a discriminator sees them
     wave: float = 0.0  # waveforms read from pictures, for `wyh.listen --target raw`; or 1
 
@@ -125,6 +125,8 @@ class Config:
         check_range("batch_size", self.batch_size, 2, 65536)
         check_range("time", self.time, 2, 16)
         check_range("learning_rate", self.learning_rate, 0, 1)
+        for name, value in vars(self.weights).items():
+            check_range(f"weights.{name}", value, 1e-4 if name == "pace" else 0, 1000)
         if self.weights.critic and not self.style:
             raise WyhError("got --weights.critic without --style: name pictures that it shall like")
 
@@ -149,7 +151,6 @@ PRESETS = {
         ),
         weights=Weights(base=0.5, tolerance=0.2, noise=0, hues=0, flat=0, brightness=0, change=0),
         view=ViewConfig(blur=0, crop=0.9, light=0, hue=0, noise=0, fewer_colours=0),
-        batch_size=16,
         learning_rate=1e-4,
         schedule="constant",
         augment=NO_AUGMENT,
@@ -256,12 +257,12 @@ def main(config: Config) -> None:
         style = FrameBank(open_data(config.style, size=size, fit=fit_to, sample_rate=rate), "train")
         some = style.frames_at(thinned(np.arange(style.size), BASES))
         given, params = in_style(painting, given, params, some)
-    if config.init_from is not None:
-        params = params_of(config.init_from, params)
     if config.weights.wave:
         params["wave"] = jax.jit(painting.wave.init)(key)
     if config.weights.critic:
         params["critic"] = init_critic(key, visual.height, visual.width)
+    if config.init_from is not None:
+        params = params_of(config.init_from, params, optional=("wave", "critic"))
 
     def batch_at(step: int) -> Batch:
         size, seed = config.batch_size, config.fit.seed

@@ -59,6 +59,8 @@ OFF_THE_PLAYING_PATH = {
     "wyh.validation",
     "wyh.moments",
     "wyh.songs",
+    "wyh.soundtracks",
+    "wyh.loudness",
     "wyh.viewing",
     "wyh.picture_losses",
     "wyh.painting",

@@ -190,6 +190,12 @@ def test_angles_show_the_same_take(recording):
     assert take_of(recording) == "seq6"
 
 
+@pytest.mark.parametrize("word", ["interview ", "Interview_", "INTERVIEW", "webcam-", "überview "])
+def test_words_that_end_like_an_angle_are_none(word):
+    assert take_of(f"{word}1.mp4") == f"{word}1" != take_of(f"{word}2.mp4")
+    assert take_of(f"{word}1_cam2.mp4") == take_of(f"cam3/{word}1.mp4") == f"{word}1"
+
+
 @pytest.mark.parametrize("recording", ["seq61.mp4", "campus6.mp4", "seq6_camp1.mp4", "b/seq6.mp4"])
 def test_other_recordings_are_other_takes(recording):
     assert take_of(recording) != "seq6"

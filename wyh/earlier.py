@@ -1,5 +1,6 @@
 """What training takes over from an earlier run: its configuration, or its parameters."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -36,13 +37,23 @@ def config_as_begun(asked: ConfigT, kind: str, default_steps: int) -> ConfigT:
     return replace(begun, resume=True, out=run.directory, fit=replace(begun.fit, steps=steps))
 
 
-def params_of(path: Path, like: Any) -> Any:
+def params_of(path: Path, like: Any, optional: Sequence[str] = ()) -> Any:
     """The best parameters of another run, which must have the shapes of `like`.
+
+    Args:
+      path: of the run.
+      like: parameters as they begin, by part.
+      optional: parts that either may have without the other: as they begin, or left out.
 
     Raises:
       WyhError: no run, or other sizes.
     """
-    given = load_variables(load_run(path)).get("params", {})
+    given = dict(load_variables(load_run(path)).get("params", {}))
+    for part in optional:
+        if part not in like:
+            given.pop(part, None)
+        else:
+            given.setdefault(part, like[part])
     if jax.tree.map(jnp.shape, given) != jax.tree.map(jnp.shape, like):
         raise WyhError(f"{path} has other sizes: train it with this preset and --size")
     return given

@@ -1,12 +1,14 @@
 """Single frames of a data set for training: which to use when, in memory where they fit."""
 
 import functools
+from collections.abc import Iterator
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int, Int32, Shaped, UInt8
 
-from wyh.dataset import Dataset, load_frames
+from wyh.dataset import Batch, Dataset, load_frames
 from wyh.errors import WyhError
+from wyh.records import read_records
 from wyh.windows import GUARD, Split
 
 MEMORY_BYTES = 2 << 30
@@ -25,14 +27,15 @@ class FrameBank:
 
     def __init__(self, dataset: Dataset, split: Split, memory_bytes: int = MEMORY_BYTES) -> None:
         spec = dataset.spec
-        self._dataset, self._time = dataset, spec.frames_per_window
-        self._source = dataset.split(split)
-        self.size = len(self._source) * self._time
+        self._dataset, self._split, self._time = dataset, split, spec.frames_per_window
+        self.size = dataset.count(split) * self._time
         if not self.size:
             raise WyhError(f"{dataset.path}: no pictures to train on: give more footage")
         self._loaded = None
         if self.size * spec.video.frame_bytes <= memory_bytes:
             self._loaded = load_frames(dataset, split)
+        else:  # only then: shards that are mapped count as memory too
+            self._source = dataset.split(split)
 
     def frames_at(
         self, indices: Int[np.ndarray, " n"]
@@ -57,7 +60,7 @@ class FrameBank:
         the guard of `wyh.windows` around them. Footage too short for either validates on what it
         trains on.
         """
-        starts, recordings = self._places()
+        starts, recordings = self.places
         seen = np.unique(recordings)
         if len(seen) > 1:
             held = np.isin(
@@ -76,7 +79,7 @@ class FrameBank:
         One starts at each frame that has enough after it. A shorter run, such as a photo, gives one
         sequence, in which its last frame is held.
         """
-        starts, recordings = self._places()
+        starts, recordings = self.places
         period = 1 / float(self._dataset.spec.video.frame_rate)
         chosen = np.sort(chosen)
         apart = (np.diff(chosen) != 1) | (np.diff(recordings[chosen]) != 0)
@@ -88,19 +91,24 @@ class FrameBank:
             found.append(run[np.minimum(first[:, None] + np.arange(length), len(run) - 1)])
         return np.concatenate(found)
 
-    def _places(self) -> tuple[Float64[np.ndarray, " n"], Int32[np.ndarray, " n"]]:
-        """Start in seconds and recording of every frame."""
+    @functools.cached_property
+    def places(self) -> tuple[Float64[np.ndarray, " n"], Int32[np.ndarray, " n"]]:
+        """Start in seconds, and recording as in `Dataset.recordings`, of every frame."""
         if self._loaded is not None:
             return self._loaded.start_secs, self._loaded.recording
-        count = len(self._source)
-        batches = [
-            self._dataset.decode([self._source[i] for i in range(at, min(at + 1024, count))])
-            for at in range(0, count, 1024)
-        ]
+        count = self.size // self._time
+        starts, recordings = np.empty(count, np.float64), np.empty(count, np.int32)
+        for row, window in enumerate(each_window(self._dataset, self._split)):
+            starts[row], recordings[row] = window["start_secs"][0], window["recording"][0]
         after = np.arange(self._time) / float(self._dataset.spec.video.frame_rate)
-        starts = np.concatenate([batch["start_secs"] for batch in batches])
-        recordings = np.concatenate([batch["recording"] for batch in batches])
         return (starts[:, None] + after).ravel(), np.repeat(recordings, self._time)
+
+
+def each_window(dataset: Dataset, split: Split) -> Iterator[Batch]:
+    """The windows of a split in the order of their numbers, each as a batch of one."""
+    for path in dataset.paths(split):
+        for record in read_records(path):
+            yield dataset.decode([record])
 
 
 def _held_blocks(

@@ -1,4 +1,4 @@
-"""Adam as the experiments use it: a schedule, and rates of their own for parts of a model."""
+"""Optimizers as the experiments use them: a schedule, and rates for parts of a model."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
@@ -10,12 +10,29 @@ Schedule = Literal["cosine", "constant"]
 """Cosine warms up over 100 steps, or a tenth of all, and ends at a fiftieth of the rate."""
 
 
+Method = Literal["adam", "nesterov"]
+"""Nesterov is gradient descent with his momentum, of 0.9."""
+
+
+def rates(rate: float, schedule: Schedule, steps: int) -> float | optax.Schedule:
+    """The rate of each of so many steps."""
+    if schedule == "constant":
+        return rate
+    warm_up = min(100, steps // 10)
+    return optax.warmup_cosine_decay_schedule(0.0, rate, warm_up, steps, rate / 50)
+
+
+def descent(
+    method: Method, rate: float, schedule: Schedule, steps: int
+) -> optax.GradientTransformation:
+    """A method at a rate that follows the schedule over so many steps."""
+    at = rates(rate, schedule, steps)
+    return optax.adam(at) if method == "adam" else optax.sgd(at, momentum=0.9, nesterov=True)
+
+
 def adam(rate: float, schedule: Schedule, steps: int) -> optax.GradientTransformation:
     """Adam at a rate that follows the schedule over so many steps."""
-    if schedule == "constant":
-        return optax.adam(rate)
-    warm_up = min(100, steps // 10)
-    return optax.adam(optax.warmup_cosine_decay_schedule(0.0, rate, warm_up, steps, rate / 50))
+    return descent("adam", rate, schedule, steps)
 
 
 def adam_by_part(

@@ -5,14 +5,14 @@ The experiment gives pure functions; what happens in step k depends on the state
 """
 
 import os
-import signal
-import threading
 import time
+from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import jax
@@ -25,12 +25,16 @@ from wyh.checkpoints import Checkpoints
 from wyh.errors import WyhError
 from wyh.journal import Journal, Summaries
 from wyh.runs import Run, create_run, load_run, save_variables
+from wyh.stopping import agreed, stop_signals
 
 State = Any
 """A pytree of arrays with an attribute `step`, which `train_step` must raise by one."""
 
 Batch = Any
 """A pytree of arrays `[batch, ...]`."""
+
+TrainStep = Callable[[State, Batch, Any], tuple[State, dict[str, Any]]]
+"""`(state, batch, key) -> (state, metrics)`, pure; metrics are scalars."""
 
 AHEAD = 2
 """Batches made ready, and steps dispatched, ahead of the one that runs."""
@@ -51,6 +55,13 @@ class FitOptions:
         for name in ("steps", "log_every", "evaluate_every", "save_every"):
             if getattr(self, name) < 1:
                 raise WyhError(f"got {name} {getattr(self, name)}, wanted 1 or more")
+
+
+class Phase(NamedTuple):
+    """Some steps at the beginning that train otherwise, such as one layer by itself."""
+
+    steps: int
+    train_step: TrainStep
 
 
 class FitResult(NamedTuple):
@@ -92,21 +103,21 @@ def open_run(path: Any, **about: Any) -> Run:
 def fit(
     state: State,
     *,
-    train_step: Callable[[State, Batch, Any], tuple[State, dict[str, Any]]],
+    train_step: TrainStep,
     batch_at: Callable[[int], Batch],
     playable: Callable[[State], Mapping[str, Any]],
     run: Run,
     options: FitOptions,
     evaluate: Callable[[State], dict[str, float]] | None = None,
     summaries: Callable[[Mapping[str, Any]], Summaries] | None = None,
+    phases: Sequence[Phase] = (),
     resume: bool = False,
 ) -> FitResult:
     """Train, data-parallel over all devices, and leave the results in `run`.
 
     Args:
       state: where to begin; also the pattern that a checkpoint must fit.
-      train_step: `(state, batch, key) -> (state, metrics)`, pure; metrics are scalars. Averages
-        over the batch axis are averages over all devices.
+      train_step: averages over the batch axis are averages over all devices.
       batch_at: the whole batch of a step (from 0), the same whenever and wherever it is asked; each
         device takes its share. It is called in another thread, one step at a time.
       playable: what a model needs to play, as a nested dict.
@@ -115,6 +126,8 @@ def fit(
       evaluate: held-out figures, among them `run.best_metric`; it sees the state on one device.
         Without it the last variables count as the best.
       summaries: pictures and sounds for TensorBoard, of what `playable` gave at each evaluation.
+      phases: what comes first, in order, in place of `train_step`; nothing is evaluated before
+        they are over.
       resume: go on from the newest checkpoint of `run`, where there is one.
 
     Raises:
@@ -127,19 +140,24 @@ def fit(
     # A copy, as a step may donate it; jnp.array also makes weak types strong.
     state = jax.device_put(jax.tree.map(jnp.array, state), everywhere)
 
-    def keyed_step(state: State, batch: Batch) -> tuple[State, dict[str, Any]]:
-        key = jax.random.fold_in(jax.random.key(options.seed), state.step)
-        return train_step(state, batch, key)
+    def compiled(train_step: TrainStep) -> Any:
+        def keyed_step(state: State, batch: Batch) -> tuple[State, dict[str, Any]]:
+            key = jax.random.fold_in(jax.random.key(options.seed), state.step)
+            return train_step(state, batch, key)
 
-    # A CPU has memory to spare, and a step that may not write in place took 27 ms instead of 45.
-    donated = () if jax.default_backend() == "cpu" else (0,)
-    step_fn = jax.jit(keyed_step, donate_argnums=donated, out_shardings=everywhere)
+        # A CPU has memory to spare, and a step that may not write in place took 27 ms, not 45.
+        donated = () if jax.default_backend() == "cpu" else (0,)
+        return jax.jit(keyed_step, donate_argnums=donated, out_shardings=everywhere)
+
+    ends = list(accumulate(phase.steps for phase in phases))  # the step after each phase
+    step_fns = [compiled(step_fn) for step_fn in (*(p.train_step for p in phases), train_step)]
+    whole = ends[-1] if ends else 0  # from this step on, the model is trained as a whole
     best: dict[str, Any] = {"value": None, "step": None}
     pending: list[dict[str, Any]] = []  # metrics of the steps since the last line, on the device
     secs = 0.0
 
     with ExitStack() as stack:
-        asked = stack.enter_context(_stop_signals())
+        asked = stack.enter_context(stop_signals())
         checkpoints = stack.enter_context(Checkpoints(run))
         restored = checkpoints.restore(state) if resume else None
         if restored is not None:
@@ -155,7 +173,7 @@ def fit(
         began = written = time.monotonic()
         began -= secs
         for batch in batches:
-            state, metrics = step_fn(state, batch)
+            state, metrics = step_fns[bisect_right(ends, step)](state, batch)
             step += 1
             pending.append(metrics)
             for leaf in jax.tree.leaves(pending[:-AHEAD][-1:]):
@@ -164,9 +182,10 @@ def fit(
 
             last = step == options.steps
             evaluating = evaluate is not None and (last or step % options.evaluate_every == 0)
+            evaluating = evaluating and (step > whole or last)
             saving = last or step % options.save_every == 0
-            looking = saving or evaluating or step % options.log_every == 0
-            stopping = _agreed(asked, looking) and not last
+            looking = saving or evaluating or step % options.log_every == 0 or step in ends
+            stopping = agreed(asked, looking) and not last
             saving, looking = saving or stopping, looking or stopping
             late = writes and time.monotonic() - written > options.latest_secs
             if not looking and not late:
@@ -256,30 +275,3 @@ def _diverged(what: str, checkpoints: Checkpoints) -> WyhError:
     good = checkpoints.wait()
     kept = f"the checkpoint of step {good} is good" if good else "nothing was saved"
     return WyhError(f"{what}: try a lower learning rate ({kept})")
-
-
-def _agreed(asked: threading.Event, meeting: bool) -> bool:
-    """Whether to stop: at once where there is one process, where all meet if there are more."""
-    if jax.process_count() == 1:
-        return asked.is_set()
-    return meeting and bool(multihost_utils.process_allgather(np.array(asked.is_set())).any())
-
-
-@contextmanager
-def _stop_signals() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set; a second one acts as it did before."""
-    asked = threading.Event()
-    before: dict[int, Any] = {}
-
-    def ask(number: int, frame: object) -> None:
-        asked.set()
-        signal.signal(number, before[number])
-
-    if threading.current_thread() is threading.main_thread():
-        for stop in (signal.SIGINT, signal.SIGTERM):
-            before[stop] = signal.signal(stop, ask) or signal.SIG_DFL
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -192,7 +192,10 @@ class _Sound:
         return np.pad(piece, (0, samples - len(piece))) if len(piece) < samples else piece
 
 
-_ANGLE = re.compile(r"[ _.-]*(?:angle|camera|cam|view)[ _.-]*\d+(?=[ _.-]|$)", re.IGNORECASE)
+# No letter comes before: "interview 1" and "webcam 2" are recordings of their own.
+_ANGLE = re.compile(
+    r"[ _.-]*(?<![^\W\d_])(?:angle|camera|cam|view)[ _.-]*\d+(?=[ _.-]|$)", re.IGNORECASE
+)
 
 
 def take_of(recording: str) -> str:
@@ -200,7 +203,7 @@ def take_of(recording: str) -> str:
 
     An angle is `angle`, `camera`, `cam` or `view` and a number, set off by `_`, `-`, `.` or a space
     and anywhere in the path: `seq6_angle1.mp4`, `seq6-cam2.mov`, `seq6/cam1.mp4` and
-    `view3/seq6.mp4` are all the take `seq6`.
+    `view3/seq6.mp4` are all the take `seq6`; `interview 1.mp4` is a take of its own.
     """
     path = PurePosixPath(recording)
     parts = [_ANGLE.sub("", part) for part in (*path.parts[:-1], path.stem)]

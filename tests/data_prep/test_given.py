@@ -12,6 +12,7 @@ from tests.media.clips import run_ffmpeg
 from wyh.errors import WyhError
 from wyh.media.decode import probe
 from wyh.samples import SAMPLE
+from wyh.soundtracks import Soundtrack
 
 HOW = {"size": "16x8", "fit": "stretch", "sample_rate": 8000}
 
@@ -60,6 +61,16 @@ def test_films_are_prepared_once_into_the_cache(clip, cache, monkeypatch):
     assert open_data([clip], **HOW | {"size": "8"}).path != dataset.path
     grey = open_data([clip], **HOW, channels=1)
     assert grey.spec.video.channels == 1
+
+
+def test_films_are_brought_to_the_rate_that_is_wanted(clip):
+    dataset = open_data([clip], **HOW, frame_rate="10")
+    assert dataset.spec.video.frame_rate == 10
+    assert dataset.count("train") + dataset.count("test") <= 10
+
+
+def test_photos_have_the_rate_that_is_wanted(photos):
+    assert open_data([photos], **HOW, frame_rate="30").spec.video.frame_rate == 30
 
 
 def test_photos_are_pictures_too(photos):
@@ -128,3 +139,83 @@ def test_the_cache_is_never_footage(clip, cache):
     shutil.copy(clip, cache.parent / "other.mkv")
     dataset = open_data([cache.parent], **HOW)
     assert [recording.name for recording in dataset.recordings] == ["other.mkv"]
+
+
+def make_film(path, *, sound="sine=frequency=440:duration=1", secs=1):
+    """A film with that sound, or with none."""
+    source = ["-f", "lavfi", "-i", f"testsrc2=size=64x48:rate=25:duration={secs}"]
+    source += ["-f", "lavfi", "-i", sound, "-c:a", "pcm_s16le"] if sound else []
+    run_ffmpeg(*source, "-c:v", "mpeg4", str(path))
+    return path
+
+
+def told_of(given, **how):
+    """The one line of why this cannot be learned from."""
+    with pytest.raises(WyhError) as error:
+        open_data([given], **HOW | {"sound": True, **how})
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_pictures_with_sound(tmp_path, capsys):
+    made = open_data([make_film(tmp_path / "film.mkv")], **HOW, frame_rate="10", sound=True)
+    assert made.spec.video.frame_rate == 10
+    how = HOW | {"sound": True, "size": "16x8"}
+    assert open_data([made.path], **how).path == made.path
+    assert open_data([made.path], **how, frame_rate="10").path == made.path
+    assert open_data([made.path], **how, frame_rate="10/1").path == made.path
+
+
+def test_a_film_without_sound_among_others_is_no_error(tmp_path, clip):
+    shutil.copy(clip, tmp_path / "a.mkv")
+    make_film(tmp_path / "b.mkv")
+    make_film(tmp_path / "c.mkv")
+    dataset = open_data([tmp_path], **HOW, sound=True)
+    assert Soundtrack(dataset, "train").silent == ["a.mkv"]
+
+
+def test_films_without_sound_are_told_before_they_are_prepared(tmp_path, clip, cache):
+    told = told_of(clip)
+    assert told == "film.mkv has no sound to learn from, give films with sound"
+    for name in ("a.mkv", "b.mkv"):
+        shutil.copy(clip, tmp_path / name)
+    told = told_of(tmp_path)
+    assert told.startswith("none of the 2 files can be used; the first: a.mkv has no sound")
+    assert not (cache / "data").exists()
+
+
+def test_silent_films(tmp_path):
+    film = make_film(tmp_path / "film.mkv", sound="anullsrc=d=1")
+    told = told_of(film)
+    assert told.endswith("has no sound to learn from: film.mkv is silent; give films with sound")
+
+
+def test_photos_and_sets_of_photos_have_no_sound(photos, tmp_path):
+    assert told_of(photos) == f"{photos}: got photos, wanted pictures with sound: give films"
+    dataset = open_data([photos], **HOW)
+    told = f"{dataset.path} has no sound to learn from: 0.png, 1.jpg, 2.webp are silent"
+    assert told_of(dataset.path) == f"{told}; give films with sound"
+
+
+@pytest.mark.parametrize(
+    ("how", "has", "wants"),
+    [
+        ({"size": "32"}, "--size 16x8", "--size 32x32"),
+        ({"channels": 1}, "--channels 3", "--channels 1"),
+        ({"frame_rate": "30"}, "--frame-rate 10", "--frame-rate 30"),
+        ({"frame_rate": "29.97"}, "--frame-rate 10", "--frame-rate 30000/1001"),
+        ({"sample_rate": 22050}, "--sample-rate 8000", "--sample-rate 22050"),
+        (
+            {"size": "64", "sample_rate": 44100},
+            "--size 16x8 --sample-rate 8000",
+            "--size 64x64 --sample-rate 44100",
+        ),
+    ],
+)
+def test_a_prepared_set_of_other_sizes_or_rates(how, has, wants, tmp_path):
+    path = make_dataset(tmp_path / "set", {"a": np.zeros((3, 8, 16, 3), np.uint8)}).path
+    assert told_of(path, **how) == (
+        f"{path} was prepared with {has}, the run wants {wants}: prepare it so, or run with what "
+        "it has"
+    )
+    assert open_data([path], **HOW | how).path == path  # of which pictures alone are wanted

@@ -1,6 +1,7 @@
 import contextlib
 import io
 import json
+import shutil
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import soundfile
 from PIL import Image
 
+from experiments import synesthesia
 from experiments.synesthesia import (
     PRESETS,
     Batch,
@@ -22,17 +24,18 @@ from experiments.synesthesia import (
     make_optimizer,
     train_step,
 )
+from tests.conftest import ended
 from tests.visual import TINY_VISUAL
 from wyh import knobs
 from wyh.errors import WyhError
 from wyh.models.critic import init_critic
 from wyh.models.wave_decoder import WaveConfig
 from wyh.painting import Painting, figures_of, given_by
-from wyh.runs import load_run, load_variables
+from wyh.runs import load_run, load_variables, save_variables
 from wyh.signal.features import FeatureConfig
 from wyh.sound_augment import NO_AUGMENT
 from wyh.specs import as_rate
-from wyh.training import FitOptions
+from wyh.training import FitOptions, FitResult
 from wyh.transducers.kinds import load_player
 from wyh.transducers.offline import visualize
 
@@ -221,6 +224,58 @@ def test_other_features_are_trained_with_too(song, tmp_path, kind):
     main(tiny([song], tmp_path / "run", visual=replace(TINY_VISUAL, features=features)))
     player = load_player(load_run(tmp_path / "run"))
     assert player.variables["mean"].shape == (features.size,)
+
+
+@pytest.mark.parametrize("wave", [0.0, 1.0])
+def test_starting_from_a_run_with_waveforms_or_without(trained, song, tmp_path, wave, monkeypatch):
+    """Parts that a run has take on its parameters, parts that it has not are new."""
+    begun = []
+
+    def no_training(state, **rest):
+        begun.append(state.params)
+        return FitResult(state, 0, 0.0, 0, 0.0)
+
+    monkeypatch.setattr(synesthesia, "fit", no_training)
+    source = trained[0]
+    if wave:  # one without: what it has of waveforms is taken away
+        source = load_run(shutil.copytree(source.directory, tmp_path / "source"))
+        variables = load_variables(source)
+        del variables["params"]["wave"]
+        save_variables(source, variables, "variables")
+    weights = Weights(wave=wave)
+    main(tiny([song], tmp_path / "run", weights=weights, init_from=source.directory))
+    known = load_variables(source)["params"]
+    assert begun[0].keys() == {"generator", "decoder"} | ({"wave"} if wave else set())
+    for part in ("generator", "decoder"):
+        jax.tree.map(np.testing.assert_array_equal, begun[0][part], known[part])
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(begun[0]))
+
+
+def test_starting_from_a_run_of_other_sizes(trained, song, tmp_path):
+    other = {"wave": replace(TINY_WAVE, hidden=9), "weights": Weights(wave=1.0)}
+    for changes in (other, {"visual": replace(TINY_VISUAL, height=32)}):
+        with pytest.raises(WyhError, match="run has other sizes: train it with this preset"):
+            main(tiny([song], tmp_path / "new", init_from=trained[0].directory, **changes))
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("pace", 0, "got weights.pace 0, wanted 0.0001 to 1000"),
+        ("pace", -0.1, "got weights.pace -0.1, wanted 0.0001 to 1000"),
+        ("sound", -1, "got weights.sound -1, wanted 0 to 1000"),
+        ("tolerance", "nan", "got weights.tolerance nan, wanted 0 to 1000"),
+        ("wave", "inf", "got weights.wave inf, wanted 0 to 1000"),
+    ],
+)
+def test_weights_out_of_range(capsys, option, value, message):
+    words = (f"--weights.{option}", value)
+    assert ended(capsys, main, Config, "synesthesia", *words, presets=PRESETS) == (
+        2,
+        "",
+        f"synesthesia: {message}\n",
+    )
 
 
 @pytest.mark.parametrize(

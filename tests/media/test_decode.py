@@ -414,6 +414,19 @@ def test_sound_that_breaks_off(cut_file):
         assert "breaks off at" in reader.damage
 
 
+@pytest.mark.parametrize(("secs", "left", "end_secs"), [(0.5, 0.8, 0.37), (2.0, 0.55, 0.93)])
+def test_flac_that_breaks_off_inside_a_packet_is_always_told(tmp_path, rng, secs, left, end_secs):
+    """ffmpeg may complain before the first packet or after, in whole lines or in pieces."""
+    read, path = partial(clips.read_audio, rate=22050), tmp_path / "cut.flac"
+    soundfile.write(path, 0.3 * rng.standard_normal(round(secs * 22050)), 22050)
+    assert len(read(path, None)) == round(secs * 22050)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(left * len(whole))])
+    wanted = f"cut.flac breaks off at {end_secs:.2f} s (its header tells of {secs:.2f} s); copy"
+    for _ in range(4):
+        assert wanted in error_of(read, path, None)
+
+
 def test_damage_in_the_middle(media, tmp_path):
     path = tmp_path / "bad.mp4"
     clips.run_ffmpeg("-i", str(media("cfr_mp4")), "-an", "-c", "copy", str(path))

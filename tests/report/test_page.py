@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from wyh.metrics.intervals import Interval
-from wyh.report import page
+from wyh.report import document
 from wyh.report.charts import evenly, strip
 from wyh.report.findings import Figure, Pictures
 
@@ -23,7 +23,7 @@ from wyh.report.findings import Figure, Pictures
     ],
 )
 def test_numbers_have_the_digits_that_people_read(value, text):
-    assert page.number(value) == text
+    assert document.number(value) == text
 
 
 def test_a_row_tells_what_is_wanted_and_whether_it_is_so():
@@ -31,12 +31,12 @@ def test_a_row_tells_what_is_wanted_and_whether_it_is_so():
         "a", "<b> & c", 3.0, "dB", "higher", Interval(3, 2, 4), {"voice": 2.0}, "so", 2.5
     )
     assert figure.met
-    row = page._row(figure, {"voice": "The <vOICe>"})
+    row = document._row(figure, {"voice": "The <vOICe>"})
     assert "&lt;b&gt; &amp; c" in row and "The &lt;vOICe&gt;&nbsp;2" in row
     assert "&#10003; &ge;&nbsp;2.50" in row and "[2, 4]" in row and "&uarr;" in row
     low = Figure("a", "c", 0.06, "", "lower", wanted=0.05)
     assert not low.met
-    assert "&#10007; &le;&nbsp;0.05" in page._row(low, {})
+    assert "&#10007; &le;&nbsp;0.05" in document._row(low, {})
     assert Figure("a", "c", -0.99995, "dBFS", "lower", wanted=-1).met
     assert Figure("a", "c", 1.0, "", "lower").met
 
@@ -44,7 +44,7 @@ def test_a_row_tells_what_is_wanted_and_whether_it_is_so():
 def test_files_become_data(tmp_path):
     file = tmp_path / "a.wav"
     file.write_bytes(b"RIFF")
-    assert page.inlined(file) == "data:audio/wav;base64,UklGRg=="
+    assert document.inlined(file) == "data:audio/wav;base64,UklGRg=="
 
 
 def test_pictures_are_spread_evenly():

@@ -12,21 +12,23 @@ _CUT_OFF = re.compile(
     r"|End of file|Read error"
 )
 _BROKEN = re.compile(r"^\[(in#0|matroska|mov|mpegts|avi|flv|ogg|asf|mp3|wav|flac)\b")
+_SHORT_SECS = 0.02  # by which a stream may end early: headers are shown in hundredths
 _UNDECODABLE = re.compile(r"Error submitting packet|Decoding error|error while decoding")
 
 
 class Damage:
     """What was wrong with a stream, judged from ffmpeg's complaints while it is read."""
 
-    def __init__(self, path: str | Path, *, forgiven: int = 0):
+    def __init__(self, path: str | Path, *, forgiven: int = 0, promised_secs: float | None = None):
         """Begin to listen.
 
         Args:
           path: the file, for messages.
           forgiven: undecodable packets that are not worth mentioning.
+          promised_secs: how far the stream goes by the file's own header, where that is exact.
         """
         self._path = path
-        self._forgiven = forgiven
+        self._forgiven, self._promised = forgiven, promised_secs
         self._cut_off: str | None = None
         self._broken: tuple[float, str] | None = None
         self._undecodable: list[tuple[float, str]] = []
@@ -60,6 +62,10 @@ class Damage:
         """
         name, mend = ffmpeg.shown(self._path), "copy or export it again, or cut it there"
         cut_off = self._cut_off or (f"ffmpeg ended with status {status}" if status else None)
+        if not cut_off and self._promised and end_secs < self._promised - _SHORT_SECS:
+            # ffmpeg calls a packet of which the end is missing undecodable, and may do so before
+            # the first packet is out, or in the middle of another line: neither can be relied on.
+            cut_off = f"its header tells of {self._promised:.2f} s"
         if cut_off:
             return f"{name} breaks off at {end_secs:.2f} s ({cut_off}); {mend}"
         bad = self._undecodable[0] if len(self._undecodable) > self._forgiven else None

@@ -167,13 +167,14 @@ class AudioReader:
         arguments: list[str],
         *,
         strict: bool,
+        promised_secs: float | None = None,
     ):
         self.start_secs = start_secs
         self._path, self._rate, self._strict = path, sample_rate, strict
         self._chunk, self._samples = chunk_samples, 0
         self._heard: float | None = None  # how far ffmpeg has come, in seconds
         # Tags and padding at the end of an mp3 are undecodable packets, and heard by no one.
-        self._judge = Damage(path, forgiven=3)
+        self._judge = Damage(path, forgiven=3, promised_secs=promised_secs)
         self._process = ffmpeg.Process(arguments, stdout=subprocess.PIPE, on_line=self._hear)
 
     def __iter__(self) -> Iterator[Float32[np.ndarray, " samples"]]:
@@ -193,8 +194,7 @@ class AudioReader:
 
     def _hear(self, line: str) -> bool:
         if stamp := _STAMP.search(line):
-            ticks, over, under = map(int, stamp.groups())
-            self._heard = ticks * over / under
+            self._heard = int(stamp[1]) * int(stamp[2]) / int(stamp[3])
         elif line:
             self._judge.hear(line, self._heard)
         return stamp is not None
@@ -293,7 +293,8 @@ def open_audio(
     arguments = ["-copyts", "-i", ffmpeg.as_argument(path), "-map", "0:a:0"]
     arguments += ["-af", f"{first}asetpts=PTS-{origin},{resample}:{mix}"]
     arguments += [*_STAMPS, "-f", "f32le", "pipe:1"]
-    with closing(
-        AudioReader(path, sample_rate, start_secs, chunk_samples, arguments, strict=strict)
-    ) as reader:
+    given = path, sample_rate, start_secs, chunk_samples, arguments
+    # FLAC's own header counts its samples; other lengths are estimates.
+    promised = info.duration_secs if info.container == "flac" and start_secs is None else None
+    with closing(AudioReader(*given, strict=strict, promised_secs=promised)) as reader:
         yield reader

@@ -1,4 +1,4 @@
-"""What a run's sound still knows of the pictures, or its pictures of the sound, as a page.
+"""What a run's sound knows of the pictures, or its pictures of the sound, as a page.
 
     python -m wyh.report                           # the newest run, on what it has never met
     python -m wyh.report --run RUN holiday.mp4     # on films of your own, or on music
@@ -58,6 +58,10 @@ def main(config: Config) -> None:
 
             named = list(zip(config.beside, compared, strict=True))
             print(hear_see.report(run, config.checkpoint, config.inputs, out, named))
+        case "dbn":
+            from wyh.report import foretold
+
+            print(foretold.report(run, config.checkpoint, config.inputs, out, compared))
         case _:
             print(write(measure(run, config, out), run, out, compared))
 

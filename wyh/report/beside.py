@@ -25,6 +25,12 @@ _SHOWN = (
     "picture_std",
     "hues_used",
     "large_forms",
+    "ahead_of_best_percent",
+    "stft_distance",
+    "log_spectral_distance_db",
+    "loudness_error_lu",
+    "centroid_error_octaves",
+    "onset_f1_50ms",
 )
 _OWN_BUSINESS = ("out", "data", "resume", "preset")  # options that say nothing of the model
 

@@ -10,8 +10,8 @@ from jaxtyping import Float32, UInt8
 from wyh.report import hear_see_charts as charts
 from wyh.report.album import TILE, tile
 from wyh.report.beside import Other, table
+from wyh.report.document import inlined
 from wyh.report.findings import Figure
-from wyh.report.page import inlined
 from wyh.report.painter import SoundPainter
 from wyh.report.sample import Sample
 from wyh.runs import load_run

@@ -45,11 +45,15 @@ def draw(findings: Findings, folder: Path) -> dict[str, Path]:
             ("pixels", jacobian(pictures)),
             ("baselines", bars(findings.contenders)),
         ):
-            charts[name] = folder / f"{name}.png"
-            figure.savefig(charts[name])
-            few = Image.open(charts[name]).convert("RGB").quantize(255)
-            few.save(charts[name], optimize=True)
+            charts[name] = saved(figure, folder / f"{name}.png")
     return charts
+
+
+def saved(figure: Figure, path: Path) -> Path:
+    """Write a drawing, in few colours: the page holds them all."""
+    figure.savefig(path)
+    Image.open(path).convert("RGB").quantize(255).save(path, optimize=True)
+    return path
 
 
 def evenly(count: int, wanted: int) -> np.ndarray:
@@ -59,17 +63,18 @@ def evenly(count: int, wanted: int) -> np.ndarray:
 
 def as_bytes(pictures: Float[np.ndarray, "n height width channel"]) -> UInt8[np.ndarray, "..."]:
     """Pictures in [0, 1] as colour frames."""
-    return _coloured(np.rint(np.clip(pictures, 0, 1) * 255).astype(np.uint8))
+    return coloured(np.rint(np.clip(pictures, 0, 1) * 255).astype(np.uint8))
 
 
-def _coloured(frames: UInt8[np.ndarray, "n height width channel"]) -> UInt8[np.ndarray, "..."]:
+def coloured(frames: UInt8[np.ndarray, "n height width channel"]) -> UInt8[np.ndarray, "..."]:
+    """The same, grey ones as three equal channels."""
     return np.repeat(frames, 3, axis=-1) if frames.shape[-1] == 1 else frames
 
 
 def strip(pictures: Pictures, tile: int = 160) -> UInt8[np.ndarray, "height width 3"]:
     """Originals above what the sound knows of them."""
     chosen = evenly(len(pictures.seen), STRIP)
-    rows = [_coloured(pictures.seen[chosen]), as_bytes(pictures.known[chosen])]
+    rows = [coloured(pictures.seen[chosen]), as_bytes(pictures.known[chosen])]
     height, width = rows[0].shape[1:3]
     size = (tile, max(1, round(tile * height / width)))
     gap = 6
@@ -87,23 +92,12 @@ def spectrogram(findings: Findings) -> Figure:
     """The sound of the first seconds, under the pictures that made it."""
     rate = findings.sample_rate
     sound = findings.pictures.sound[: round(SPECTRUM_SECS * rate)]
-    size = 2 ** round(np.log2(rate * 0.046))
-    hop = max(1, len(sound) // 700)
-    cut = np.lib.stride_tricks.sliding_window_view(np.pad(sound, size // 2), size)[::hop]
-    power = np.abs(np.fft.rfft(cut * stft_window("hann", size))) ** 2
-    level = 10 * np.log10(np.maximum(power.T, 1e-12))
+    level = levels_db(sound, rate)
     secs = len(sound) / rate
     figure = Figure(figsize=(7.2, 3.9), dpi=_DPI, layout="constrained")
     thumbs, below = figure.subplots(2, 1, sharex=True, height_ratios=(1, 3.2))
     count = max(1, min(len(findings.pictures.seen), int(secs * findings.frame_rate)))
-    chosen = evenly(count, 8)
-    frames = _coloured(findings.pictures.seen[chosen])
-    edges = np.linspace(0, secs, len(chosen) + 1)
-    for frame, left, right in zip(frames, edges[:-1], edges[1:], strict=True):
-        pad = 0.03 * (right - left)
-        thumbs.imshow(frame, extent=(left + pad, right - pad, 0, 1), aspect="auto")
-    thumbs.set(xlim=(0, secs), ylim=(0, 1))
-    thumbs.set_axis_off()
+    thumbnails(thumbs, findings.pictures.seen[:count], secs)
     highest = min(rate / 2000, 1.06 * float(findings.pictures.band_hz[-1]) / 1000)
     within = level[: int(len(level) * highest * 2000 / rate)]
     floor, top = np.percentile(within, 12), np.percentile(within, 99.7)
@@ -118,6 +112,30 @@ def spectrogram(findings: Findings) -> Figure:
     )
     below.set(xlabel="seconds", ylabel="kHz", ylim=(0, highest))
     return figure
+
+
+def levels_db(
+    sound: Float[np.ndarray, " samples"], sample_rate: int
+) -> Float[np.ndarray, "bins columns"]:
+    """Levels of columns of 46 ms, about 700 of them, from 0 Hz to half the sample rate."""
+    size = 2 ** round(np.log2(sample_rate * 0.046))
+    hop = max(1, len(sound) // 700)
+    cut = np.lib.stride_tricks.sliding_window_view(np.pad(sound, size // 2), size)[::hop]
+    power = np.abs(np.fft.rfft(cut * stft_window("hann", size))) ** 2
+    return 10 * np.log10(np.maximum(power.T, 1e-12))
+
+
+def thumbnails(
+    axes: Any, seen: UInt8[np.ndarray, "n height width channel"], secs: float, most: int = 8
+) -> None:
+    """Some pictures side by side along an axis of time, each where it is shown."""
+    chosen = evenly(len(seen), most)
+    edges = np.linspace(0, secs, len(chosen) + 1)
+    for frame, left, right in zip(coloured(seen[chosen]), edges[:-1], edges[1:], strict=True):
+        pad = 0.03 * (right - left)
+        axes.imshow(frame, extent=(left + pad, right - pad, 0, 1), aspect="auto")
+    axes.set(xlim=(0, secs), ylim=(0, 1))
+    axes.set_axis_off()
 
 
 def code_histogram(codes: Float[np.ndarray, "n code"]) -> Figure:

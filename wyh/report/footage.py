@@ -90,7 +90,7 @@ def gather(run: Run, inputs: tuple[Path, ...], out: Path) -> Footage:
 
 def _own(run: Run, video: VideoSpec) -> Footage | None:
     """What the run itself was trained on and kept apart, if it is still there."""
-    dataset = _dataset(run)
+    dataset = prepared(run)
     if dataset is not None and dataset.spec.video.shape == video.shape:
         training, held_out = (_reel(dataset, split, video) for split in ("train", "test"))
         return Footage(training, held_out, f"the held-out part of {_named(run)}")
@@ -106,8 +106,8 @@ def _named(run: Run) -> str:
     return ", ".join(names[:2]) + more or "its footage"
 
 
-def _dataset(run: Run) -> Dataset | None:
-    """The prepared data set, by its fingerprint: where it was, or in the cache."""
+def prepared(run: Run) -> Dataset | None:
+    """The data set of a run, by its fingerprint: where it was, or in the cache."""
     places = [Path(str(path)) for path in run.config.get("data") or ()]
     cache = cache_dir() / "data"
     places += sorted(cache.iterdir()) if cache.is_dir() else []

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from wyh.metrics.onsets import HOP_SECS
-from wyh.report.charts import FAINT, INK, OTHER, OWN, PAPER, STYLE
+from wyh.report.charts import FAINT, INK, OTHER, OWN, PAPER, STYLE, saved
 
 _DPI = 160
 _GAP = 4
@@ -66,7 +66,7 @@ def features(
             )
             axis.set_ylabel(f"{what}: feature", color=INK)
         axes[1].set_xlabel("seconds of held-out sound, joined")
-        return _saved(figure, path)
+        return saved(figure, path)
 
 
 def each_feature(each: dict[str, Float[np.ndarray, " features"]], unit: str, path: Path) -> Path:
@@ -86,7 +86,7 @@ def each_feature(each: dict[str, Float[np.ndarray, " features"]], unit: str, pat
         axes.set(xlabel=unit, ylabel="R2", xlim=(-0.7, len(at) - 0.3))
         axes.set_ylim(max(0.0, lowest - 0.05), 1.01)
         figure.legend(frameon=False, loc="outside upper left", fontsize=8, labelcolor=INK)
-        return _saved(figure, path)
+        return saved(figure, path)
 
 
 def events(
@@ -108,10 +108,4 @@ def events(
         below.set(xlabel="seconds", xlim=(0, max(at[-1], 1.0)))
         for axis in (above, below):
             axis.set_ylim(bottom=0)
-        return _saved(figure, path)
-
-
-def _saved(figure: Figure, path: Path) -> Path:
-    figure.savefig(path)
-    Image.open(path).convert("RGB").quantize(255).save(path, optimize=True)
-    return path
+        return saved(figure, path)

@@ -1,4 +1,4 @@
-"""The page of a visualizer's report: one file that works anywhere."""
+"""The page of a visualizer's report."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,28 +7,11 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from wyh.report.document import big, document, inlined, number, play
 from wyh.report.findings import Figure
-from wyh.report.page import big, inlined, number, rows
 from wyh.report.rivals import Rival
 
-_CSS = Path(__file__).with_name("page.css")
-
-_PAGE = Template("""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>$title: $run</title>
-<style>
-$css</style>
-</head>
-<body>
-<main>
-<p class="eyebrow">$eyebrow</p>
-<h1>$title</h1>
-<p class="lead">$sentence</p>
-
-<section class="hero">
+_BODY = Template("""<section class="hero">
 <div class="seen"><video controls loop playsinline preload="metadata" src="$film"></video>
 <div><p><b>The sample.</b> Where most begins in $stretch, from $begin s on.</p>
 <ul class="plays">$plays</ul></div></div>
@@ -64,17 +47,6 @@ on its own.</p>
 <figcaption><b>When sounds begin, and when pictures change</b>: the sample.</figcaption></figure>
 </div>
 $beside
-<h2>All figures</h2>
-<p>&uarr; more is better, &darr; less is better. In brackets: 95 % intervals.</p>
-<table class="figures"><thead><tr><th>figure</th><th>this run</th><th>beside it</th>
-<th>wanted</th></tr></thead><tbody>$figures</tbody></table>
-
-<h2>How it was measured</h2>
-<ul class="method">$method</ul>
-<footer>$footer</footer>
-</main>
-</body>
-</html>
 """)
 
 _NAMES = {
@@ -123,32 +95,26 @@ class Told:
 
 def page(told: Told, run: str, kind: str) -> str:
     """The whole page, pictures and sounds within it."""
-    versions = ", ".join(f"{name} {v}" for name, v in told.facts["versions"].items())
-    title = "What you see is what you hear"
-    foot = [run, f"trained {told.facts['created'][:16]}", versions]
-    return _PAGE.substitute(
+    body = _BODY.substitute(
         {name: inlined(path) for name, path in told.drawn.items()},
-        css=_CSS.read_text(),
-        title=title,
-        run=escape(run),
-        eyebrow=escape(f"wyh report \N{MIDDLE DOT} {kind} \N{MIDDLE DOT} {told.source}"),
-        sentence=escape(told.sentence),
         stretch=escape(told.stretch),
         begin=number(told.begin_secs),
-        plays="".join(_play(*sound) for sound in told.sounds),
+        plays="".join(play(*sound) for sound in told.sounds),
         big="".join(big(figure) for figure in told.figures if figure.headline),
         bars=_bars(told.rivals),
         beside=told.beside,
-        figures=rows(told.figures, _NAMES),
-        method="".join(f"<li>{escape(line)}</li>" for line in told.method),
-        footer=escape(" \N{MIDDLE DOT} ".join(foot)),
     )
-
-
-def _play(label: str, about: str, path: Path) -> str:
-    return (
-        f"<li><b>{escape(label)}</b><small>{escape(about)}</small>"
-        f'<audio controls preload="none" src="{inlined(path)}"></audio></li>'
+    return document(
+        title="What you see is what you hear",
+        run=run,
+        source=[kind, told.source],
+        sentence=told.sentence,
+        body=body,
+        figures=told.figures,
+        labels=_NAMES,
+        method=told.method,
+        created=told.facts["created"],
+        versions=told.facts["versions"],
     )
 
 

@@ -1,16 +1,14 @@
-"""The page of a report: one file that works anywhere, on paper-wide screens and on phones."""
+"""The page of a sonifier's report."""
 
-import base64
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from string import Template
 
 from wyh.report.contenders import closest, uniform_pca
-from wyh.report.findings import Contender, Figure, Findings, Variation
+from wyh.report.document import between, big, document, inlined, number
+from wyh.report.findings import Contender, Findings, Variation
 
-_CSS = Path(__file__).with_name("page.css")
-_TYPES = {".png": "image/png", ".wav": "audio/wav", ".mp4": "video/mp4"}
 _NAMES = {
     "mean": "mean picture",
     "random_pairs": "any two",
@@ -24,22 +22,7 @@ _LISTENERS = {
     "mel": "log-mel bands",
 }
 
-_PAGE = Template("""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>$title: $run</title>
-<style>
-$css</style>
-</head>
-<body>
-<main>
-<p class="eyebrow">$eyebrow</p>
-<h1>$title</h1>
-<p class="lead">$sentence</p>
-
-<section class="hero">
+_BODY = Template("""<section class="hero">
 <div class="sides"><span>what was seen</span><span>what its sound knows</span></div>
 <video controls loop playsinline preload="metadata" src="$film"></video>
 <div class="strip"><img src="$strip" alt="Held-out pictures, above what was heard of each"></div>
@@ -84,17 +67,6 @@ $beside
 <div class="parts">$parts</div>
 <ul class="legend">$legend</ul>
 
-<h2>All figures</h2>
-<p>&uarr; more is better, &darr; less is better. In brackets: 95 % intervals.</p>
-<table class="figures"><thead><tr><th>figure</th><th>this run</th><th>beside it</th>
-<th>wanted</th></tr></thead><tbody>$figures</tbody></table>
-
-<h2>How it was measured</h2>
-<ul class="method">$method</ul>
-<footer>$footer</footer>
-</main>
-</body>
-</html>
 """)
 
 
@@ -108,16 +80,8 @@ def page(
     beside: str = "",
 ) -> str:
     """The whole page, pictures and sounds within it; `beside` is a section of other runs."""
-    labels = _NAMES | {c.name: c.label for c in findings.contenders}
-    versions = ", ".join(f"{name} {v}" for name, v in findings.run.get("versions", {}).items())
-    said = [run, f"trained {findings.run.get('created', '')[:16]}", versions]
-    return _PAGE.substitute(
+    body = _BODY.substitute(
         {name: inlined(path) for name, path in charts.items()},
-        css=_CSS.read_text(),
-        title=escape(findings.title),
-        run=escape(run),
-        eyebrow=escape(f"wyh report · {kind} · {findings.source}"),
-        sentence=escape(findings.sentence),
         film=inlined(film),
         big="".join(big(figure) for figure in findings.figures if figure.headline),
         against=_against(findings.contenders),
@@ -131,29 +95,19 @@ def page(
         time=_time(findings),
         parts=_parts(findings),
         legend=_legend(findings),
-        figures=rows(findings.figures, labels),
-        method="".join(f"<li>{escape(line)}</li>" for line in findings.method),
-        footer=escape(" · ".join(part for part in said if part)),
     )
-
-
-def inlined(path: Path) -> str:
-    """A file as a data URI."""
-    return f"data:{_TYPES[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
-
-
-def number(value: float) -> str:
-    """As many digits as people read, no exponent."""
-    size = abs(value)
-    digits = 0 if size >= 100 or value == round(value) else 1 if size >= 20 else 2
-    text = f"{value:.{3 if 0 < size < 0.1 else digits}f}"
-    return text.replace("-", "\N{MINUS SIGN}")
-
-
-def big(figure: Figure) -> str:
-    """A figure in large print."""
-    unit = f" <small>{escape(figure.unit)}</small>" if figure.unit else ""
-    return f"<li><b>{number(figure.value)}{unit}</b><span>{escape(figure.headline)}</span></li>"
+    return document(
+        title=findings.title,
+        run=run,
+        source=[kind, findings.source],
+        sentence=findings.sentence,
+        body=body,
+        figures=findings.figures,
+        labels=_NAMES | {c.name: c.label for c in findings.contenders},
+        method=findings.method,
+        created=findings.run.get("created", ""),
+        versions=findings.run.get("versions", {}),
+    )
 
 
 def _against(contenders: Sequence[Contender]) -> str:
@@ -218,15 +172,11 @@ def _phases(findings: Findings) -> str:
     for phase, scores in findings.phases.items():
         cells = "".join(
             f'<td class="value">{scores[n].gain_db.value:.2f}'
-            f"<small>{_between(scores[n].gain_db)}</small></td>"
+            f"<small>{between(scores[n].gain_db)}</small></td>"
             for n in names
         )
         lines.append(f"<tr><td>{escape(phase)}</td>{cells}</tr>")
     return f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
-
-
-def _between(interval: tuple[float, float, float]) -> str:
-    return f"[{number(round(interval[1], 2))}, {number(round(interval[2], 2))}]"
 
 
 def _time(findings: Findings) -> str:
@@ -251,35 +201,4 @@ def _legend(findings: Findings) -> str:
     return "".join(
         f'<li><i class="part{at}"></i>{escape(name)} {ms:.1f} ms</li>'
         for at, (name, ms) in enumerate(findings.latency)
-    )
-
-
-def rows(figures: Sequence[Figure], labels: Mapping[str, str]) -> str:
-    """The table's body, `labels` being the names of baselines for people."""
-    made, group = [], ""
-    for figure in figures:
-        if figure.group != group:
-            group = figure.group
-            made.append(f'<tr class="group"><th colspan="4">{escape(group)}</th></tr>')
-        made.append(_row(figure, labels))
-    return "".join(made)
-
-
-def _row(figure: Figure, labels: Mapping[str, str]) -> str:
-    arrow = "&uarr;" if figure.better == "higher" else "&darr;"
-    beside = "".join(
-        f"<span>{escape(labels.get(name, name))}&nbsp;{number(value)}</span> "
-        for name, value in figure.baselines.items()
-    )
-    interval = f"<small>{_between(figure.interval)}</small>" if figure.interval else ""
-    about = f"<small>{escape(figure.about)}</small>" if figure.about else ""
-    wanted = ""
-    if figure.wanted is not None:
-        sign = "&ge;" if figure.better == "higher" else "&le;"
-        mark, kind = ("&#10003;", "met") if figure.met else ("&#10007;", "missed")
-        wanted = f'<span class="{kind}">{mark} {sign}&nbsp;{number(figure.wanted)}</span>'
-    return (
-        f"<tr><td>{arrow} {escape(figure.label)}{about}</td>"
-        f'<td class="value">{number(figure.value)} {escape(figure.unit)}{interval}</td>'
-        f'<td class="beside">{beside.strip()}</td><td class="wanted">{wanted}</td></tr>'
     )

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Key
+from jaxtyping import Array, ArrayLike, Float, Int, Key
 
 from wyh.signal.bands import band_bins
 from wyh.signal.stft import stft_window
 from wyh.synths.noise import NoiseConfig
 from wyh.synths.protocol import Column, Magnitudes
+
+_QUICK = 128  # FFTs of a multiple of it are quick, up to 4,000 samples and more
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,12 @@ class Prediction:
         """RMS of each band: gliding from picture to picture, or as predicted samples have it."""
         if isinstance(controls, Magnitudes):
             return glided(controls, ages_secs * self.frame_rate, glide)
-        window = stft_window("hann", self.column)
+        window, n_fft = stft_window("hann", self.column), self._n_fft(self.column)
         tapered = controls.samples * jnp.broadcast_to(window, controls.samples.shape)
-        power = jnp.square(jnp.abs(jnp.fft.rfft(tapered)))
+        power = jnp.square(jnp.abs(jnp.fft.rfft(tapered, n_fft)))
         # Parseval: a sine of RMS a has the power a^2 * n * sum(window^2) / 2 in its bins.
-        scale = 2 / (self.column * float(np.sum(np.square(window, dtype=np.float64))))
-        member = self._members(self.column).astype(np.float32)
+        scale = 2 / (n_fft * float(np.sum(np.square(window, dtype=np.float64))))
+        member = (self._bands(n_fft) == np.arange(self.n_bands)[:, None]).astype(np.float32)
         return jnp.sqrt(jnp.maximum(power @ member.T * scale, 0.0))
 
     def columns(
@@ -55,7 +57,7 @@ class Prediction:
 
         Args:
           controls: of pictures.
-          length: even. Predicted samples are cut, or have zeros put around them.
+          length: any. Predicted samples are cut, or have zeros put around them.
           keys: of random phases, where amplitudes are predicted.
         """
         if isinstance(controls, Column):
@@ -63,26 +65,36 @@ class Prediction:
             back = length - self.column - front
             config = [(0, 0, 0), (0, 0, 0), (front, back, 0)]
             return jax.lax.pad(controls.samples, jnp.float32(0.0), config)
-        member = self._members(length)
+        n_fft = self._n_fft(length)
+        bands = self._bands(n_fft)
         # A partial of magnitude m has the power m^2 / 2, each of a band's bins an equal share.
-        share = np.sqrt(2 / member.sum(axis=1, keepdims=True)) * length / 2
-        magnitude = controls.value @ (member * share).astype(np.float32)
-        batch, _, bins = magnitude.shape
-        drawn = jax.vmap(lambda key: jax.random.uniform(key, (batch, bins)))(keys)
+        bins = np.bincount(bands[bands >= 0], minlength=self.n_bands)
+        share = (np.sqrt(2 / bins) * n_fft / 2)[np.maximum(bands, 0)] * (bands >= 0)
+        magnitude = controls.value[..., np.maximum(bands, 0)] * share.astype(np.float32)[None, None]
+        drawn = jax.vmap(lambda key: jax.random.uniform(key, (len(magnitude), bands.size)))(keys)
         turned = jnp.exp(2j * np.pi * drawn.transpose(1, 0, 2))
-        return jnp.fft.irfft(magnitude * turned, length)
+        return jnp.fft.irfft(magnitude * turned, n_fft)[..., :length]
 
-    def _members(self, n_fft: int) -> Float[np.ndarray, "bands bins"]:
-        """1 where a bin of a spectrum of `n_fft` samples belongs to a band."""
-        bins = band_bins(
+    def _n_fft(self, length: int) -> int:
+        """Samples of a spectrum in which every band has a bin, and whose FFT is quick."""
+        return -(-max(length, self.noise.n_fft) // _QUICK) * _QUICK
+
+    def _bands(self, n_fft: int) -> Int[np.ndarray, " bins"]:
+        """The band of each bin, -1 for none: that of the bin that `NoiseSynth` plays there.
+
+        A bin of the noise is the width of one or more of these, so a band is the same frequencies
+        whether it is analysed or played, and by whom.
+        """
+        coarse = band_bins(
             self.noise.layout,
             self.n_bands,
-            n_fft=n_fft,
+            n_fft=self.noise.n_fft,
             sample_rate=self.noise.sample_rate,
             low_hz=self.noise.low_hz,
             high_hz=self.noise.high_hz,
         )
-        return (bins == np.arange(self.n_bands)[:, None]).astype(np.float64)
+        at = np.rint(np.arange(n_fft // 2 + 1) * (self.noise.n_fft / n_fft)).astype(int)
+        return coarse[np.minimum(at, len(coarse) - 1)]
 
 
 def glided(

@@ -25,11 +25,11 @@ from wyh.specs import LUMA
 CHANGE = 0.1 - 2e-6  # of luminance; less than a tenth by the error of `luminance`
 BRIGHT = 0.8 + 2e-6  # a change that is all above this is none
 AREA = 0.22  # more than this share of the picture is general; less than a quarter: see `SPARE`
-SPARE = 0.01  # of luminance, by which eased pixels stay away from a change: compression adds some
+SPARE = 0.02  # of luminance, by which eased pixels stay away from a change: compression adds some
 MOST = 6  # changes a second: three flashes
 STROBE = 12  # changes a second of what comes, beyond which pictures follow slowly
 CALM_SECS = 0.6  # in which they do
-EASED_STEPS = 5  # halvings in search of how far a pixel may go
+EASED_STEPS = 4  # halvings in search of how far a pixel may go: more are slower, hardly better
 
 _NEVER_UP, _NEVER_DOWN = 2.0, -1.0
 """The darkest that nothing is so far above, and the brightest that nothing is so far below."""
@@ -87,8 +87,8 @@ def unflashed(
 ) -> tuple[FlashCarry, Float[Array, "batch time height width 3"]]:
     """Pictures as they may be shown; those that do not flash are as they came.
 
-    Where they flash more often than they may, pixels are `eased`. Where they flash as a strobe does,
-    what is shown follows their mean slowly until they have not done so for a second.
+    Where they would flash more often than they may, they are `eased`. Where they flash as a strobe
+    does, what is shown follows their mean slowly until they have not done so for a second.
 
     Args:
       carry: from `init_flashes` or the call before.
@@ -162,7 +162,7 @@ def eased(
 ) -> Float[Array, "batch height width 3"]:
     """A picture in which no pixel's light changes; pixels whose light would not are as they came.
 
-    The others stop on the way from the picture before, in 32nds, `SPARE` from where it would.
+    The others stop on the way from the picture before, in 16ths, `SPARE` from where it would.
     """
 
     def at(way: Array) -> Array:

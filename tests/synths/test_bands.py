@@ -1,0 +1,66 @@
+from fractions import Fraction
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tests.conftest import TINY_MODEL, TINY_SYNTH
+from tests.synths.from_variables import burst_is_late, columns, magnitudes, play, predicted
+from wyh import knobs
+from wyh.specs import VideoSpec
+from wyh.synths.bands import mixture
+from wyh.synths.mixture import TuningConfig
+from wyh.synths.prediction import Prediction
+from wyh.synths.protocol import Magnitudes
+from wyh.transducers.autoencoder import SonifierConfig, sonifier
+from wyh.transducers.compile import traced
+from wyh.transducers.protocol import tick_keys
+
+VIDEO = VideoSpec(Fraction(12), 16, 16)
+
+
+@pytest.mark.parametrize("turned", [{}, {"timbre": 0.4, "scale": "just", "phase": "random"}])
+def test_it_is_what_an_autoencoder_plays(turned, rng):
+    config = SonifierConfig(TINY_MODEL, TINY_SYNTH)
+    whole = sonifier(config, VIDEO)
+    synth = mixture(Prediction(TINY_SYNTH, 8, 12.0), TuningConfig())
+    assert synth.block == whole.spec.block
+    assert synth.latency_samples == whole.spec.latency_samples
+    values = jnp.asarray(rng.random((2, 30, 8)), jnp.float32) * 0.1
+    controls, ages = Magnitudes(values, values[:, ::-1]), jnp.asarray(rng.random(30) / 12)
+    rest = traced(knobs.defaults(**turned)), tick_keys(jax.random.key(0), 0, 30)
+    variables, key = {"gain_db": jnp.float32(-3.0)}, jax.random.key(1)
+    _, wanted = jax.jit(whole.emit_many)(
+        variables, whole.init(variables, key, 2)[1], controls, ages.astype(jnp.float32), *rest
+    )
+    _, sound = jax.jit(synth.emit_many)(
+        variables, synth.init(variables, key, 2), controls, ages.astype(jnp.float32), *rest
+    )
+    np.testing.assert_allclose(sound, wanted, atol=1e-6)
+    assert np.abs(sound).max() > 0.01
+
+
+@pytest.mark.parametrize("glide", [0.0, 1.0])
+def test_a_burst_of_magnitudes_comes_when_it_is_said_to(glide):
+    values = np.zeros((24, 30, 8))
+    values[:, 12] = 0.05
+    prediction = predicted()
+    synth = mixture(prediction, TuningConfig())
+    late = burst_is_late(synth, prediction, magnitudes(values), 12, phase="random", glide=glide)
+    assert late == pytest.approx(synth.latency_samples, abs=16)  # 2 ms
+
+
+def test_a_burst_of_samples_comes_when_it_is_said_to(rng):
+    values = np.zeros((24, 30, 320))
+    values[:, 12] = 0.1 * rng.standard_normal((24, 320))
+    prediction = predicted(column=320)
+    synth = mixture(prediction, TuningConfig())
+    late = burst_is_late(synth, prediction, columns(values), 12, phase="random")
+    assert late == pytest.approx(synth.latency_samples, abs=16)
+
+
+def test_it_starts_from_silence_and_black_is_silent():
+    prediction = predicted()
+    sound = play(mixture(prediction, TuningConfig()), prediction, magnitudes(np.zeros((1, 4, 8))))
+    assert not sound.any()
