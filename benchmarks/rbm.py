@@ -16,6 +16,7 @@ import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ from wyh.specs import VideoSpec
 LOOK = VideoSpec(Fraction(24), 64, 64, 1)
 HIDDEN = 1000
 BATCH = 64
-LEARNING_RATE = 0.05
+LEARNING_RATE = 0.01
 RATIO = 1.5  # wanted
 
 
@@ -124,8 +125,8 @@ class Theirs:
     """`sklearn.neural_network.BernoulliRBM`, in float32 as it keeps what `fit` is given."""
 
     def __init__(self, pictures: np.ndarray, threads: int) -> None:
-        import threadpoolctl
-        from sklearn.neural_network import BernoulliRBM
+        import threadpoolctl  # type: ignore[import-untyped]
+        from sklearn.neural_network import BernoulliRBM  # type: ignore[import-untyped]
 
         threadpoolctl.threadpool_limits(threads)
         self.pictures, self.rng = pictures, np.random.RandomState(0)
@@ -150,7 +151,7 @@ class Theirs:
 
 def speed(pictures: np.ndarray, options: Options) -> Row:
     """The ratio of the faster number of scikit-learn's threads to ours, pair by pair."""
-    peers = {f"BernoulliRBM, {count} thread{'s'[: count > 1]}": count for count in {1, cores()}}
+    peers = {f"{peer()}, {count} thread{'s'[: count > 1]}": count for count in {1, cores()}}
     makers: dict[str, Callable[[], Repeated]] = {"wyh": functools.partial(Ours, pictures)}
     for name, count in peers.items():
         makers[name] = functools.partial(Theirs, pictures, count)
@@ -169,7 +170,12 @@ def learnt(pictures: np.ndarray, epochs: int) -> Row:
         machine(epochs)
         errors.append(rounded(machine.parameters.error(pictures)))
     what = f"RBM reconstruction error after {epochs} epochs"
-    return Row(what, errors[0], "mean square", errors[1], "lower", "BernoulliRBM")
+    return Row(what, errors[0], "mean square", errors[1], "lower", peer())
+
+
+def peer() -> str:
+    """Its name, with the version."""
+    return f"BernoulliRBM of scikit-learn {version('scikit-learn')}"
 
 
 def need_scikit_learn() -> None:

@@ -42,6 +42,7 @@ ALLOWED = {
     "wyh.augment": SPECS | {"wyh.natural"},
     "wyh.principal": SPECS | {"wyh.natural", "wyh.signal", "wyh.models"},
     "wyh.optimizers": SPECS,
+    "wyh.contrastive": SPECS,
     "wyh.transducers": SPECS
     | {"wyh.signal", "wyh.models", "wyh.synths", "wyh.plain", "wyh.runs", "wyh.checkpoints"},
 }
@@ -56,6 +57,7 @@ OFF_THE_PLAYING_PATH = {
     "wyh.augment",
     "wyh.principal",
     "wyh.optimizers",
+    "wyh.contrastive",
     "wyh.validation",
     "wyh.moments",
     "wyh.songs",

@@ -79,12 +79,13 @@ class PairBank:
         bank = FrameBank(dataset, "train")
         track = Soundtrack(dataset, "train", bank)
         fits = track.fits(length)
-        found = []
-        for chosen in bank.divide():
-            sequences = bank.sequences(chosen, reach + time)
-            # A run that is too short was filled up with its last frame.
-            whole = sequences[:, 0] + reach + time - 1 == sequences[:, -1]
-            found.append(sequences[whole & fits[sequences[:, reach:]].all(axis=1)])
+        training, validation = bank.divide()
+        # Frames between the two, on whose sound nobody learns, may still be seen before others.
+        between = np.setdiff1d(np.arange(bank.size), np.union1d(training, validation))
+        found = [
+            led(bank, chosen[fits[chosen]], np.union1d(chosen, between), reach, time)
+            for chosen in (training, validation)
+        ]
         if not all(len(sequences) for sequences in found):
             secs = (reach + time) / float(dataset.spec.video.frame_rate)
             raise WyhError(
@@ -127,6 +128,33 @@ class PairBank:
         sound = (self.track.waveform_at(few, piece) * (ramp * ramp[::-1])[None]).ravel()
         pcm = np.clip(np.rint(sound * 32768), -32768, 32767).astype(np.int16)
         return corpus(pcm, target.prediction)
+
+
+def led(
+    bank: FrameBank,
+    chosen: Int[np.ndarray, " n"],
+    among: Int[np.ndarray, " n"],
+    reach: int,
+    time: int,
+) -> Int[np.ndarray, "m reach_and_time"]:
+    """Runs of `time` frames out of those chosen, each led by the `reach` frames before it.
+
+    Where there are not so many before, the first is held, as it is when playing begins.
+
+    Args:
+      bank: of the frames.
+      chosen: frames by number, in order.
+      among: what leads must be taken from; it contains the chosen ones.
+      reach: frames that lead.
+      time: frames that follow.
+    """
+    begins = np.zeros(bank.size, np.int64)  # of the run that each frame is in
+    for run in bank.runs(among):
+        begins[run] = run[0]
+    firsts = [run[: max(0, len(run) - time + 1)] for run in bank.runs(chosen)]
+    first = np.concatenate(firsts)
+    places = first[:, None] + np.arange(-reach, time)[None]
+    return np.maximum(places, begins[first][:, None])
 
 
 @dataclass(frozen=True, eq=False)

@@ -73,20 +73,23 @@ class FrameBank:
             return np.arange(self.size), np.arange(self.size)
         return np.flatnonzero(~near), np.flatnonzero(held)
 
+    def runs(self, chosen: Int[np.ndarray, " n"]) -> list[Int[np.ndarray, " _"]]:
+        """Frames by number, divided into those that follow one another."""
+        starts, recordings = self.places
+        period = 1 / float(self._dataset.spec.video.frame_rate)
+        chosen = np.sort(chosen)
+        apart = (np.diff(chosen) != 1) | (np.diff(recordings[chosen]) != 0)
+        apart |= np.abs(np.diff(starts[chosen]) - period) > period / 2
+        return np.split(chosen, np.flatnonzero(apart) + 1)
+
     def sequences(self, chosen: Int[np.ndarray, " n"], length: int) -> Int[np.ndarray, "m length"]:
         """Runs of frames that follow one another, all of them among `chosen`, by number.
 
         One starts at each frame that has enough after it. A shorter run, such as a photo, gives one
         sequence, in which its last frame is held.
         """
-        starts, recordings = self.places
-        period = 1 / float(self._dataset.spec.video.frame_rate)
-        chosen = np.sort(chosen)
-        apart = (np.diff(chosen) != 1) | (np.diff(recordings[chosen]) != 0)
-        apart |= np.abs(np.diff(starts[chosen]) - period) > period / 2
-        runs = np.split(chosen, np.flatnonzero(apart) + 1)
         found = []
-        for run in runs:
+        for run in self.runs(chosen):
             first = np.arange(max(1, len(run) - length + 1))
             found.append(run[np.minimum(first[:, None] + np.arange(length), len(run) - 1)])
         return np.concatenate(found)

@@ -20,10 +20,11 @@ from wyh.cli import run as run_command
 from wyh.errors import WyhError
 from wyh.media.find import find_files, kind_by_name
 from wyh.palette import with_palette
+from wyh.reference import read_reference
 from wyh.rendering import render_pictures, render_sound
 from wyh.run_choice import choose_run
 from wyh.runs import Run
-from wyh.specs import Direction, VideoSpec, as_rate
+from wyh.specs import Direction, SynthName, VideoSpec, as_rate
 from wyh.transducers.compile import use_compilation_cache
 from wyh.transducers.kinds import Player, load_player
 
@@ -41,6 +42,8 @@ class Config:
     run: Path | None = None  # the run to play; the newest under runs/ unless given
     checkpoint: str = "best"  # best, latest, or a step's number
     format: Literal["mp4", "mkv", "mov", "wav"] = "mp4"  # of the files in an output directory
+    synth: SynthName | None = None  # what makes the sound; the run's own unless given
+    reference: Path | None = None  # a recording to take phases or grains from; the run's own
     stereo: bool = False  # two channels: what is left in the picture sounds from the left
     size: str | None = None  # of the pictures made, WIDTHxHEIGHT; those trained on unless given
     frame_rate: str | None = None  # of the pictures made, in Hz, such as 60 or 30000/1001
@@ -90,7 +93,13 @@ def open_player(config: Config, run: Run) -> Player:
     """
     video = pictures_wanted(config, run)
     player = load_player(
-        run, config.checkpoint, config.transducer, stereo=config.stereo, video=video
+        run,
+        config.checkpoint,
+        config.transducer,
+        stereo=config.stereo,
+        video=video,
+        synth=config.synth,
+        reference=read_reference(config.reference, run),
     )
     spec = player.transducer.spec
     for word in config.set:

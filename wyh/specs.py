@@ -19,6 +19,12 @@ LUMA = (0.2126, 0.7152, 0.0722)
 
 Direction = Literal["see-hear", "hear-see"]
 
+SynthName = Literal[
+    "noise", "continuous_phase", "reference_phase", "overlap", "granular", "exemplar", "raw"
+]
+"""Noise bands and oscillators; bands whose phases wander, or come from a recording; columns laid
+over one another; clouds of their grains; grains of real sound; columns end to end, which hum."""
+
 
 def as_rate(value: object) -> Fraction:
     """A rate in Hz from `24`, `"24000/1001"`, `23.976` or a `Fraction`.

@@ -1,3 +1,4 @@
+import functools
 from fractions import Fraction
 
 import jax
@@ -6,7 +7,15 @@ import numpy as np
 import pytest
 
 from tests.conftest import TINY_MODEL, TINY_SYNTH
-from tests.synths.from_variables import burst_is_late, columns, magnitudes, play, predicted
+from tests.synths.from_variables import (
+    BANDS,
+    bursts,
+    bursts_are_late,
+    columns,
+    magnitudes,
+    play,
+    predicted,
+)
 from wyh import knobs
 from wyh.specs import VideoSpec
 from wyh.synths.bands import mixture
@@ -17,6 +26,7 @@ from wyh.transducers.autoencoder import SonifierConfig, sonifier
 from wyh.transducers.compile import traced
 from wyh.transducers.protocol import tick_keys
 
+made = functools.cache(mixture)
 VIDEO = VideoSpec(Fraction(12), 16, 16)
 
 
@@ -42,25 +52,22 @@ def test_it_is_what_an_autoencoder_plays(turned, rng):
 
 
 @pytest.mark.parametrize("glide", [0.0, 1.0])
-def test_a_burst_of_magnitudes_comes_when_it_is_said_to(glide):
-    values = np.zeros((24, 30, 8))
-    values[:, 12] = 0.05
-    prediction = predicted()
-    synth = mixture(prediction, TuningConfig())
-    late = burst_is_late(synth, prediction, magnitudes(values), 12, phase="random", glide=glide)
+def test_bursts_of_magnitudes_come_when_they_are_said_to(glide):
+    prediction, controls = predicted(), magnitudes(bursts(np.full(BANDS, 0.05)))
+    synth = made(prediction, TuningConfig())
+    late = bursts_are_late(synth, prediction, controls, phase="random", glide=glide)
     assert late == pytest.approx(synth.latency_samples, abs=16)  # 2 ms
 
 
-def test_a_burst_of_samples_comes_when_it_is_said_to(rng):
-    values = np.zeros((24, 30, 320))
-    values[:, 12] = 0.1 * rng.standard_normal((24, 320))
-    prediction = predicted(column=320)
-    synth = mixture(prediction, TuningConfig())
-    late = burst_is_late(synth, prediction, columns(values), 12, phase="random")
+def test_bursts_of_samples_come_when_they_are_said_to(rng):
+    prediction = predicted(Fraction(24), column=320)  # they begin between blocks
+    controls = columns(bursts(0.1 * rng.standard_normal(320)))
+    synth = made(prediction, TuningConfig())
+    late = bursts_are_late(synth, prediction, controls, phase="random")
     assert late == pytest.approx(synth.latency_samples, abs=16)
 
 
-def test_it_starts_from_silence_and_black_is_silent():
+def test_black_is_silent():
     prediction = predicted()
-    sound = play(mixture(prediction, TuningConfig()), prediction, magnitudes(np.zeros((1, 4, 8))))
-    assert not sound.any()
+    black = magnitudes(np.zeros((1, 4, BANDS)))
+    assert not play(made(prediction, TuningConfig()), prediction, black).any()

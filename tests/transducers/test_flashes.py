@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.media.clips import run_ffmpeg
 from wyh.metrics.flashes import general_flashes
 from wyh.metrics.flashes import luminance as exact_luminance
 from wyh.transducers.flashes import _some, init_flashes, luminance, second_of, unflashed
@@ -158,6 +159,41 @@ def test_streaming_equals_offline(made):
     whole = limited(pictures, 24)
     np.testing.assert_array_equal(limited(pictures, 24, chunks=(1,)), whole)
     np.testing.assert_array_equal(limited(pictures, 24, chunks=(1, 7, 32)), whole)
+
+
+@pytest.mark.parametrize("crf", [23, 30])
+@pytest.mark.parametrize("seed", [0, 4, 20])
+def test_forms_at_random_do_not_flash_after_compression_either(tmp_path, seed, crf):
+    rng, now, made = np.random.default_rng(seed), np.zeros((8, 8, 3)), []
+    hold = rng.uniform(0, 0.9)
+    for _ in range(72):
+        new = 3 * rng.standard_normal(3) + 2 * rng.standard_normal((8, 8, 3))
+        now = hold * now + np.sqrt(1 - hold**2) * new
+        made.append(1 / (1 + np.exp(-now)))
+    smooth = jax.image.resize(np.array(made, np.float32), (72, 64, 64, 3), "cubic")
+    pictures = np.asarray(smooth).clip(0, 1)
+    assert flashes(pictures, 24) > 3
+    raw, coded = tmp_path / "pictures.rgb", tmp_path / "coded.mkv"
+    raw.write_bytes(np.rint(limited(pictures, 24) * 255).astype(np.uint8).tobytes())
+    look = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", "64x64", "-r", "24"]
+    code = ["-c:v", "libx264", "-crf", str(crf), "-pix_fmt", "yuv420p"]
+    run_ffmpeg(*look, "-i", str(raw), *code, str(coded))
+    run_ffmpeg("-i", str(coded), "-f", "rawvideo", "-pix_fmt", "rgb24", str(raw))
+    seen = np.fromfile(raw, np.uint8).reshape(-1, 64, 64, 3)
+    assert len(seen) == 72 and general_flashes(seen, 24).most <= 3
+
+
+def test_only_what_would_flash_is_eased():
+    """Half the picture flashes at 5 Hz, the other changes its colour alone, as often."""
+    lit = strobe(5, 24).astype(np.float32)[:, :, : SIZE // 2]
+    hues = np.where(lit > 0, np.float32([0.75, 0, 0]), np.float32([0, 0.4, 0.35]))
+    pictures = np.concatenate([0.2 + 0.6 * lit, hues], axis=2)
+    shown = limited(pictures, 24)
+    assert flashes(pictures, 24) == 5 and flashes(shown, 24) <= 3
+    np.testing.assert_array_equal(shown[:, :, SIZE // 2 :], pictures[:, :, SIZE // 2 :])
+    eased, came = shown[:, 0, 0, 0], pictures[:, 0, 0, 0]
+    assert (eased != came).any()
+    assert (np.sign(np.diff(eased)) == np.sign(np.diff(came)))[came[1:] != came[:-1]].mean() > 0.9
 
 
 def test_streams_of_a_batch_know_nothing_of_one_another():

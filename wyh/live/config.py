@@ -5,6 +5,7 @@ from pathlib import Path
 
 from wyh.errors import WyhError, check_range
 from wyh.knobs import KNOBS, of_direction
+from wyh.specs import SynthName
 
 SAFE_MS = (50.0, 50.0)  # kept ahead by us, and by the device
 PERFORMANCE_MS = (15.0, 10.0)
@@ -46,6 +47,8 @@ class Config:
     device_ms: float | None = None
     """Of sound that a speaker keeps, 5 to 500; 50 or with --performance 10. A microphone's: 30, 10.
     """
+    synth: SynthName | None = None  # what makes the sound; the run's own unless given
+    reference: Path | None = None  # a recording to take phases or grains from; the run's own
     stereo: bool = False  # two channels, on standard output interleaved, left first
     set: tuple[str, ...] = ()  # knobs as name=value, such as phase=random gain_db=-6
     seed: int = 0  # of the sound's random phases
@@ -108,6 +111,8 @@ def check(config: Config) -> None:
         raise WyhError(f"got --record {config.record}, wanted a name in .mp4 or .mkv")
     if config.log and (config.follow or config.scene):
         raise WyhError("got --log with --follow or --scene: only one model can be replayed")
+    if config.reference and (config.follow or config.scene):
+        raise WyhError("got --reference with --follow or --scene: these take their own")
     if config.source == "page" and config.sink != "web":
         sink = config.sink or "speaker"
         raise WyhError(f"got --source page with --sink {sink}: only --sink web has a page")
@@ -148,6 +153,8 @@ def check_for(direction: str, config: Config) -> None:
         "--scene": config.scene,
         "--measure": config.measure,
         "--stereo": config.stereo,
+        "--synth": config.synth is not None,
+        "--reference": config.reference is not None,
         "--buffer-ms": config.buffer_ms is not None,
     }
     for name, given in options.items():

@@ -8,6 +8,7 @@ from wyh.errors import WyhError
 from wyh.knobs import Knobs
 from wyh.live.config import Config
 from wyh.media.camera import FrameSource
+from wyh.reference import read_reference
 from wyh.runs import Run
 from wyh.transducers.compile import compile_transducer, use_compilation_cache
 from wyh.transducers.kinds import Player, insight_of, load_player
@@ -65,7 +66,14 @@ def serve_page(
 
 def _loaded(config: Config, run: Run) -> Player:
     if run.stream is None or run.stream.direction == "see-hear":
-        return load_player(run, config.checkpoint, config.transducer, stereo=config.stereo)
+        return load_player(
+            run,
+            config.checkpoint,
+            config.transducer,
+            stereo=config.stereo,
+            synth=config.synth,
+            reference=read_reference(config.reference, run),
+        )
     from wyh.live.exhibit import video_of
 
     video = video_of(config, run)

@@ -22,6 +22,7 @@ from wyh.live.sinks import Sink, open_sink
 from wyh.live.surfaces import Surfaces
 from wyh.live.watch import Notes, Watcher
 from wyh.media.camera import FrameSource
+from wyh.reference import read_reference
 from wyh.runs import Run, load_run
 from wyh.transducers.compile import compile_transducer, use_compilation_cache
 from wyh.transducers.insight import Insight
@@ -53,7 +54,14 @@ def load_players(config: Config, run: Run) -> list[Player]:
     players = []
     for number, each in enumerate([run, *map(load_run, config.scene)]):
         checkpoint = "latest" if config.follow and number == 0 else config.checkpoint
-        player = load_player(each, checkpoint, config.transducer, stereo=config.stereo)
+        player = load_player(
+            each,
+            checkpoint,
+            config.transducer,
+            stereo=config.stereo,
+            synth=config.synth,
+            reference=read_reference(config.reference, each),
+        )
         if player.transducer.spec.direction != "see-hear":
             raise WyhError(
                 f"{each.directory} makes pictures from sound, and {config.source} gives pictures: "

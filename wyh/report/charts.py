@@ -49,10 +49,11 @@ def draw(findings: Findings, folder: Path) -> dict[str, Path]:
     return charts
 
 
-def saved(figure: Figure, path: Path) -> Path:
-    """Write a drawing, in few colours: the page holds them all."""
+def saved(figure: Figure, path: Path, *, photos: bool = False) -> Path:
+    """Write a drawing, in few colours, as the page holds them all; in more where it has photos."""
     figure.savefig(path)
-    Image.open(path).convert("RGB").quantize(255).save(path, optimize=True)
+    drawn = Image.open(path).convert("RGB")
+    (drawn if photos else drawn.quantize(255)).save(path, optimize=True)
     return path
 
 

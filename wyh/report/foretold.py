@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from jaxtyping import Float32
@@ -22,7 +23,7 @@ from wyh.report.sound_rivals import mean_power, neighbours_sound, shuffles, stat
 from wyh.report.synth_trial import Trial, stream_of, tried
 from wyh.report.true_sound import gather
 from wyh.runs import Run, cannot_write, replace_file
-from wyh.specs import StreamSpec
+from wyh.specs import StreamSpec, SynthName
 from wyh.transducers.kinds import load_player
 
 
@@ -59,7 +60,7 @@ def report(
     mute: dict[str, str] = {}
     for name in [name for name in SYNTHS if name != own]:
         try:
-            other = load_player(run, checkpoint, synth=name)
+            other = load_player(run, checkpoint, synth=cast(SynthName, name))
         except WyhError as error:
             mute[name] = str(error)
             continue

@@ -46,7 +46,7 @@ def spectrograms(sample: Sample, own: str, path: Path) -> Path:
             for joint in sample.joints_secs:
                 axis.axvline(joint, color=INK, linewidth=0.6, alpha=0.6)
         axes[-1].set_xlabel("seconds that training never met, joined")
-        return saved(figure, path)
+        return saved(figure, path, photos=True)
 
 
 def seconds(told: Foretold, path: Path) -> Path:

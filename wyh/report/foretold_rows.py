@@ -15,6 +15,7 @@ from wyh.specs import StreamSpec
 SYNTHS = {
     "noise": "noise bands",
     "continuous_phase": "continuous phase",
+    "reference_phase": "a recording's phases",
     "overlap": "overlap-add",
     "granular": "grains on time",
     "exemplar": "grains of the training sound",
@@ -34,6 +35,7 @@ SMOOTH = ("continuous_phase", "overlap", "granular", "exemplar")
 """Synths in which the frame rate is not to be heard."""
 
 _MOST_HARMONICS_DB, _AHEAD_PERCENT = 3.0, 5.0
+_STILL = "by which the frame rate stands out while nothing moves"
 _ENOUGH_SECS = 60.0  # held out, for a figure that is to be reached
 
 
@@ -83,7 +85,10 @@ def _near(told: Foretold) -> list[Figure]:
             headline="nearer to the true sound than the best of four that need no learning",
         )
     ]
-    heads = {"stft_distance": "from the true sound", "onset_f1_50ms": "F1 of sounds that begin"}
+    heads = {
+        "stft_distance": "distance from the true sound",
+        "onset_f1_50ms": "F1 of sounds that begin",
+    }
     for measure in MEASURES:
         near = told.near[told.own]
         rows.append(
@@ -116,7 +121,7 @@ def _smooth(told: Foretold) -> list[Figure]:
                 about="the largest multiple of the frame rate over the median around it, the worst "
                 f"of {len(trial.harmonics_db)} pictures that stand still",
                 wanted=_MOST_HARMONICS_DB if name in SMOOTH else None,
-                headline="of the frame rate's harmonics" if name == told.own else "",
+                headline=_STILL if name == told.own else "",
             )
         )
     for name, trial in told.trials.items():

@@ -19,7 +19,7 @@ from wyh.wave_losses import multi_resolution_stft
 WITHIN_SECS = 0.05
 """As near as events are in time to be the same."""
 
-RESAMPLES = 2000
+RESAMPLES = 1000
 _AT_ONCE = 16  # sounds, all of one length: nothing compiles twice
 _distance = jax.jit(multi_resolution_stft)
 

@@ -9,14 +9,14 @@ These are the two of the twelve in seed 003's phase study that leave no hum at t
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Int, Int16, Key, PRNGKeyArray
 
-from wyh.errors import WyhError, check_range
+from wyh.errors import check_range
 from wyh.signal.stft import overlap_add, stft_window
 from wyh.synths.bands import glide_samples
 from wyh.synths.noise import NoiseConfig, NoiseSynth
@@ -36,21 +36,16 @@ _DITHER = 0.01  # of the last bit: stretches of zeros would have the same phases
 _PLACES, _NEIGHBOURS = 128, 17  # of a recording, and bins, that its power is averaged over
 _LEAST_POWER = 0.05  # where columns cancel one another
 
-Phases = Literal["walk", "reference"]
-
 
 @dataclass(frozen=True)
 class ContinuousConfig:
     """How phases go on from column to column."""
 
     step: float = np.pi / 10  # rad, standard deviation of a walk's step each tick, 0 to pi
-    phases: Phases = "walk"
+    phases: Literal["walk", "reference"] = "walk"
 
     def __post_init__(self) -> None:
         check_range("step", self.step, 0, np.pi, "rad")
-        if self.phases not in get_args(Phases):
-            wanted = " or ".join(get_args(Phases))
-            raise WyhError(f"got the phases {self.phases!r}, wanted {wanted}")
 
 
 class ContinuousCarry(NamedTuple):
@@ -67,8 +62,7 @@ def continuous(prediction: Prediction, config: ContinuousConfig) -> Synth:
     """The synth "continuous_phase".
 
     Variables: `{"gain_db": float32 []}`, and for `phases="reference"`
-    `{"reference": {"sound": int16 [samples]}}` in mono at the prediction's sample rate, two columns
-    long at least.
+    `{"reference": {"sound": int16 [samples]}}`, mono at the prediction's sample rate.
 
     Raises:
       WyhError: the bands do not fit, as for `NoiseSynth`.
@@ -166,12 +160,18 @@ def borrowed(
 ) -> Complex[Array, "time bins"]:
     """What turns phases to those of a recording's columns, modulus 1.
 
-    Column j is the one that starts at sample `j * hop_length`, of the recording in a circle.
+    Column j is the one that starts at sample `j * hop_length`, of the recording in a circle: a
+    column's length of its end fades into its beginning, for a step there would be one in all bins.
     """
-    n_fft, hop = noise.n_fft, noise.hop_length
-    count = max(1, sound.shape[0] // hop)
-    places = (columns % count)[:, None] * hop + np.arange(n_fft)[None]
-    heard = jnp.take(jnp.asarray(sound), places % (count * hop), axis=0).astype(jnp.float32)
+    n_fft, hop, size = noise.n_fft, noise.hop_length, sound.shape[0]
+    fade = min(n_fft, size // 2)
+    circle = max(1, (size - fade) // hop) * hop  # what comes after it fades into its beginning
+    places = ((columns % (circle // hop))[:, None] * hop + np.arange(n_fft)[None]) % circle
+    angle = jnp.minimum(places / fade, 1.0) * (np.pi / 2)
+    known = jnp.asarray(sound)
+    after = jnp.take(known, jnp.minimum(places + circle, size - 1), axis=0).astype(jnp.float32)
+    heard = jnp.take(known, jnp.minimum(places, size - 1), axis=0).astype(jnp.float32)
+    heard = heard * jnp.sin(angle) + after * jnp.cos(angle)
     dither = jax.vmap(lambda key: jax.random.uniform(key, (n_fft,), minval=-1.0))(keys)
     spectrum = jnp.fft.rfft((heard + _DITHER * dither) * stft_window("hann", n_fft)[None])
     return spectrum / jnp.maximum(jnp.abs(spectrum), 1e-12)

@@ -6,13 +6,13 @@ predicted, so that what is heard has the pitch that was meant.
 
 import math
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from wyh.errors import WyhError, check_range
+from wyh.errors import check_range
 from wyh.synths.columns import Controls, drawn_for, laid
 from wyh.synths.prediction import Prediction
 from wyh.synths.protocol import Synth
@@ -35,8 +35,6 @@ class GranularConfig:
         check_range("shortest_secs", self.shortest_secs, 0.001, 0.5, "s")
         check_range("longest_secs", self.longest_secs, self.shortest_secs, 0.5, "s")
         check_range("density_hz", self.density_hz, 1, 4000, "Hz")
-        if self.envelope not in get_args(Envelope):
-            raise WyhError(f"got the envelope {self.envelope!r}, wanted hann or triangle")
 
 
 class Grains(NamedTuple):
@@ -56,7 +54,6 @@ class Cloud:
       shortest, longest: samples of a grain, never more than are predicted.
       column: samples that are read from.
       length: samples of a picture's whole cloud.
-      middle: of its energy, in samples from its beginning, on average.
     """
 
     def __init__(self, prediction: Prediction, config: GranularConfig) -> None:
@@ -70,8 +67,6 @@ class Cloud:
         self.length = math.ceil(period) + self.longest
         lengths = range(self.shortest, self.longest + 1)
         mean = sum(lengths) / len(lengths)
-        # A grain's energy grows with its length, and so does how far away its middle is.
-        self.middle = period / 2 + sum(n * n for n in lengths) / len(lengths) / mean / 2
         self._scale = math.sqrt(period / (self.count * mean * _POWER[config.envelope]))
 
     def draw(self, keys: Key[Array, " time"], batch: int) -> Grains:
@@ -122,8 +117,8 @@ def granular(
     """Grains of what was predicted, each beginning within its picture's time.
 
     The sound of picture k begins a block after it, as with every synth that lays grains: from there
-    on, grains begin for exactly one period, none before and none later. The declared latency is to
-    the middle of their energy, and so about half a grain more.
+    on, grains begin for exactly one period, none before and none later. So it is after `render` has
+    taken the latency out too: that is a block, though the middle of grains is half a grain later.
 
     Args:
       prediction: what it is to play.
@@ -134,4 +129,4 @@ def granular(
       WyhError: pictures come faster than blocks.
     """
     cloud = Cloud(prediction, config or GranularConfig())
-    return laid("granular", prediction, block, cloud.grains, cloud.length, cloud.middle)
+    return laid("granular", prediction, block, cloud.grains, cloud.length, prediction.period / 2)

@@ -1,7 +1,6 @@
 """The synths by name, as `--synth` knows them."""
 
-from typing import Literal
-
+from wyh.specs import SynthName
 from wyh.synths.bands import mixture
 from wyh.synths.columns import overlap, raw
 from wyh.synths.continuous import ContinuousConfig, continuous
@@ -11,8 +10,6 @@ from wyh.synths.mixture import TuningConfig
 from wyh.synths.prediction import Prediction
 from wyh.synths.protocol import Synth
 
-SynthName = Literal["noise", "continuous_phase", "overlap", "granular", "exemplar", "raw"]
-
 
 def synth_named(name: SynthName, prediction: Prediction) -> Synth:
     """The synth of a name, for what a model predicts."""
@@ -21,6 +18,8 @@ def synth_named(name: SynthName, prediction: Prediction) -> Synth:
             return mixture(prediction, TuningConfig())
         case "continuous_phase":
             return continuous(prediction, ContinuousConfig())
+        case "reference_phase":
+            return continuous(prediction, ContinuousConfig(phases="reference"))
         case "overlap":
             return overlap(prediction)
         case "granular":

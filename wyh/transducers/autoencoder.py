@@ -10,7 +10,7 @@ from wyh.models.autoencoder import Autoencoder, AutoencoderConfig, as_picture, e
 from wyh.specs import AudioSpec, StreamSpec, VideoSpec
 from wyh.synths.mixture import MixtureCarry, MixtureSynth, TuningConfig
 from wyh.synths.noise import NoiseConfig, NoiseSynth
-from wyh.synths.prediction import glided
+from wyh.synths.prediction import Prediction, glided
 from wyh.synths.protocol import Magnitudes
 from wyh.transducers.protocol import Transducer, Variables
 from wyh.transducers.regard import Regard, init_regard, negated, presence
@@ -48,6 +48,11 @@ def one_after_another(
     """Controls of pictures that follow each other, and something before; else nothing changed."""
     first = value[:, 0] if before is None else before
     return Magnitudes(value, jnp.concatenate([first[:, None], value[:, :-1]], axis=1))
+
+
+def prediction_of(config: SonifierConfig, video: VideoSpec) -> Prediction:
+    """What the autoencoder gives a synth: the amplitudes of its bands."""
+    return Prediction(config.synth, config.model.code_size, float(video.frame_rate))
 
 
 def stream_spec(config: SonifierConfig, video: VideoSpec, channels: int = 1) -> StreamSpec:

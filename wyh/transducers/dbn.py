@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PRNGKeyArray, UInt8
 
 from wyh.models.dbn import Dbn, DbnConfig, inputs_of, predict
-from wyh.specs import AudioSpec, StreamSpec, VideoSpec
-from wyh.synths.named import SynthName, synth_named
+from wyh.specs import AudioSpec, StreamSpec, SynthName, VideoSpec
+from wyh.synths.named import synth_named
 from wyh.synths.noise import NoiseConfig
 from wyh.synths.protocol import Column, Magnitudes
 from wyh.synths.targets import Target, TargetConfig
@@ -39,16 +39,21 @@ class LookCarry(NamedTuple):
     regard: Regard
 
 
-def foley(config: FoleyConfig, video: VideoSpec, synth: SynthName | None = None) -> Transducer:
+def target_of(config: FoleyConfig, video: VideoSpec) -> Target:
+    """What is predicted, once a picture."""
+    return Target(config.target, config.noise, float(video.frame_rate))
+
+
+def foley(config: FoleyConfig, video: VideoSpec) -> Transducer:
     """A see -> hear transducer that plays what it has learned to hear in pictures.
 
     Variables: `{"params", "gain_db": float32 [], "scale": {"inputs": {"mean", "spread"}, "sound":
     {"mean", "spread"}}}`, and `"reference"` for synths that play by a recording.
     """
     frame_rate = float(video.frame_rate)
-    target = Target(config.target, config.noise, frame_rate)
+    target = target_of(config, video)
     model = Dbn(config.model, target.size)
-    player = synth_named(synth or config.synth, target.prediction)
+    player = synth_named(config.synth, target.prediction)
     reach, sounds = config.model.reach, config.model.context_sound
 
     def init(variables: Variables, key: PRNGKeyArray, batch_size: int) -> tuple[LookCarry, Any]:

@@ -2,13 +2,19 @@
 
 import importlib
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from jaxtyping import Int16
 
 from wyh.errors import WyhError
 from wyh.models.listener import ListenerConfig
 from wyh.plain import from_plain
 from wyh.runs import Run, load_variables
-from wyh.specs import VideoSpec
+from wyh.specs import SynthName, VideoSpec
+from wyh.synths.named import synth_named
+from wyh.synths.prediction import Prediction
+from wyh.synths.reference import corpus
 from wyh.transducers.autoencoder import SonifierConfig
 from wyh.transducers.insight import Insight, insight
 from wyh.transducers.listener import Listener
@@ -17,6 +23,8 @@ from wyh.transducers.protocol import Transducer
 if TYPE_CHECKING:
     from wyh.transducers.reader import Reader
     from wyh.transducers.visualizer import VisualizerConfig
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,8 @@ def load_player(
     *,
     stereo: bool = False,
     video: VideoSpec | None = None,
+    synth: SynthName | None = None,
+    reference: Int16[np.ndarray, " samples"] | None = None,
 ) -> Player:
     """The transducer of a run and its variables.
 
@@ -45,18 +55,73 @@ def load_player(
         command line alone: a run that somebody shared never names code to execute.
       stereo: whether its sound is to have two channels.
       video: the pictures it is to make, where it makes some; those it was trained on unless given.
+      synth: what makes its sound; the run's own unless given.
+      reference: sound for a synth that takes phases or grains from some, mono at the run's sample
+        rate; that of the run's own training, where it has some, unless given.
 
     Raises:
-      WyhError: unknown kind, damaged run, no such checkpoint or function.
+      WyhError: unknown kind, damaged run, no such checkpoint or function; a synth that cannot play
+        the run.
     """
+    if custom is not None and synth is not None:
+        raise WyhError(f"got --synth {synth} with --transducer, which has its own: leave one out")
     transducer = _function(custom)(run) if custom is not None else transducer_of(run, stereo, video)
     if stereo and transducer.spec.audio.channels != 2:
-        raise WyhError(f"got --stereo, but {custom} makes mono sound alone: leave it out")
-    player = Player(run, transducer, _variables(run, checkpoint))
+        only = custom or f"a run of {run.kind}"
+        raise WyhError(f"got --stereo, but {only} makes mono sound alone: leave it out")
+    variables = _variables(run, checkpoint)
+    if synth is not None:
+        prediction = prediction_of(run)
+        transducer = _played_by(synth, prediction, transducer, stereo)
+        if reference is not None:
+            variables |= {"reference": corpus(reference, prediction)}
+        if "reference" in transducer.needs - variables.keys():
+            raise WyhError(
+                f"got --synth {synth}, which takes from a recording, and {run.directory} has none: "
+                f"name one with --reference"
+            )
+    player = Player(run, transducer, variables)
     if missing := player.transducer.needs - player.variables.keys():
         lacking = ", ".join(sorted(missing))
         raise WyhError(f"{run.directory} is damaged: its variables lack {lacking}; copy it again")
     return player
+
+
+def _played_by(
+    name: SynthName, prediction: Prediction, transducer: Transducer, stereo: bool
+) -> Transducer:
+    if stereo and name != "noise":
+        raise WyhError(f"got --stereo with --synth {name}, which is mono: leave one of them out")
+    return transducer if stereo else transducer.played_by(synth_named(name, prediction))
+
+
+def prediction_of(run: Run) -> Prediction:
+    """What a run that makes sound predicts once a picture, for any synth to play.
+
+    Raises:
+      WyhError: it makes pictures, or is damaged.
+    """
+    assert run.stream is not None  # else it could not have been loaded
+    match run.kind:
+        case "autoencoder":
+            from wyh.transducers import autoencoder
+
+            sound = _read(run, autoencoder.SonifierConfig, "sound")
+            return autoencoder.prediction_of(sound, run.stream.video)
+        case "dbn":
+            from wyh.transducers import dbn
+
+            return dbn.target_of(_read(run, dbn.FoleyConfig, "sound"), run.stream.video).prediction
+        case _:
+            raise WyhError(f"got --synth, but {run.directory} makes no sound: leave it out")
+
+
+def _read(run: Run, wanted: type[T], name: str) -> T:
+    """A part of a run's configuration."""
+    try:
+        return from_plain(wanted, run.config.get(name))
+    except WyhError as error:
+        raise WyhError(f"{run.directory}/config.json is damaged: {error}") from None
 
 
 def _variables(run: Run, checkpoint: str) -> dict[str, Any]:
@@ -80,11 +145,12 @@ def transducer_of(run: Run, stereo: bool = False, video: VideoSpec | None = None
         case "autoencoder":
             from wyh.transducers.autoencoder import SonifierConfig, sonifier
 
-            try:
-                sound = from_plain(SonifierConfig, run.config.get("sound"))
-                return sonifier(sound, run.stream.video, 2 if stereo else 1)
-            except WyhError as error:
-                raise WyhError(f"{run.directory}/config.json is damaged: {error}") from None
+            sound = _read(run, SonifierConfig, "sound")
+            return sonifier(sound, run.stream.video, 2 if stereo else 1)
+        case "dbn":
+            from wyh.transducers.dbn import FoleyConfig, foley
+
+            return foley(_read(run, FoleyConfig, "sound"), run.stream.video)
         case "synesthesia":
             from wyh.transducers.visualizer import visualizer
 
@@ -106,10 +172,7 @@ def visualizer_config(run: Run) -> "VisualizerConfig":
 
     if run.kind != "synesthesia":
         raise WyhError(f"{run.directory} is of the kind {run.kind!r}, wanted synesthesia")
-    try:
-        return from_plain(VisualizerConfig, run.config.get("visual"))
-    except WyhError as error:
-        raise WyhError(f"{run.directory}/config.json is damaged: {error}") from None
+    return _read(run, VisualizerConfig, "visual")
 
 
 def insight_of(player: Player) -> Insight | None:

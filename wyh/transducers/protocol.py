@@ -7,7 +7,7 @@ live and offline cannot drift apart.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import jax
@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PRNGKeyArray
 
 from wyh.specs import StreamSpec
+from wyh.synths.protocol import Synth
 
 Variables = Any
 """A pytree of arrays: all that a model needs to play. An argument, so that it can be swapped."""
@@ -59,6 +60,21 @@ class Transducer:
     observe_many: Callable[..., tuple[Carry, Control]]
     emit_many: Callable[..., tuple[Carry, Array]]
     needs: frozenset[str] = frozenset()
+
+    def played_by(self, synth: Synth) -> "Transducer":
+        """The same sonifier with another emit side."""
+
+        def init(variables: Variables, key: PRNGKeyArray, batch_size: int) -> tuple[Carry, Carry]:
+            carry_in, _ = self.init(variables, key, batch_size)
+            return carry_in, synth.init(variables, key, batch_size)
+
+        return replace(
+            self,
+            spec=replace(self.spec, block=synth.block, latency_samples=synth.latency_samples),
+            init=init,
+            emit_many=synth.emit_many,
+            needs=self.needs | synth.needs,
+        )
 
     def observe(
         self, variables: Variables, carry_in: Carry, x: Array, knobs: KnobValues, key: PRNGKeyArray
