@@ -23,6 +23,7 @@ import tyro
 
 from benchmarks import table
 from benchmarks.inputs import need_torch, short_run
+from benchmarks.rbm import need_scikit_learn
 from benchmarks.side_by_side import Row
 from wyh.cli import run as run_command
 from wyh.errors import WyhError
@@ -36,12 +37,13 @@ PROGRAMS = {
     "live_tick": ("--ticks", "500"),
     "records": ("--rounds", "2"),
     "media": ("--rounds", "1", "--loops", "2"),
+    "rbm": ("--rounds", "3", "--epochs", "5"),
 }
 BUSY = 0.5  # programs that run at once, on average of the last minute
 WITH_TORCH = {"istft", "training_step"}
 WITH_RUN = {"live_tick", "media"}
 
-Name = Literal["istft", "training_step", "live_tick", "records", "media"]
+Name = Literal["istft", "training_step", "live_tick", "records", "media", "rbm"]
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ def main(options: Options) -> None:
     names = [name for name in PROGRAMS if name in options.names or not options.names]
     if WITH_TORCH & set(names):
         need_torch()
+    if "rbm" in names:
+        need_scikit_learn()
     if hasattr(os, "getloadavg") and os.getloadavg()[0] > BUSY:
         # PyTorch's threads wait for one another most of all, so that ratios would flatter ours.
         print("other programs keep this machine busy: ratios will be too good", file=sys.stderr)

@@ -22,22 +22,19 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 import tyro
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from data_prep.given import open_data
-from wyh.augment import AugmentConfig, augmented
 from wyh.cli import run as run_command
 from wyh.contrastive import RbmConfig
 from wyh.earlier import config_as_begun, params_of
-from wyh.errors import WyhError, check_range
+from wyh.errors import check_range
 from wyh.foley import Foley, PairBank, Pairs, figures_of, foley_of, summaries_of, tuned
 from wyh.models.dbn import DbnConfig, predict
-from wyh.natural import wave_strengths
 from wyh.optimizers import Method, Schedule, descent
-from wyh.pretraining import machine_step, machines, output_step, outputs
+from wyh.pretraining import By, check_pretraining, machine_step, machines, output_step, outputs
 from wyh.run_choice import default_run_dir
 from wyh.runs import BestMetric
 from wyh.specs import Fit
@@ -73,14 +70,11 @@ class Config:
     learning_rate: float = 1e-3  # 0 to 1
     schedule: Schedule = "cosine"  # of the rate: cosine or constant
     pretrain: int = 0  # steps for each hidden layer by itself, at the beginning, 0 to a million
-    pretrain_by: Literal["machines", "sound"] = "machines"
+    pretrain_by: By = "machines"
     """machines: each layer as a restricted Boltzmann machine, of pictures alone; sound: each with
     an output of its own, by the sound."""
     rbm: RbmConfig = field(
         default_factory=lambda: RbmConfig(visible="gaussian", learning_rate=0.003)
-    )
-    augment: Annotated[AugmentConfig, tyro.conf.arg(name="")] = field(
-        default_factory=lambda: AugmentConfig(camera=0.1, light=0.1, unseen=0.0)
     )
     fit: Annotated[FitOptions, tyro.conf.arg(name="")] = field(
         default_factory=lambda: FitOptions(steps=2000, evaluate_every=200)
@@ -93,29 +87,9 @@ class Config:
         check_range("batch_size", self.batch_size, 1, 65536)
         check_range("learning_rate", self.learning_rate, 0, 1)
         check_range("pretrain", self.pretrain, 0, 1_000_000)
-        net = self.sound.model
-        if self.pretrain and self.pretrain_by == "machines":
-            if net.units != "sigmoid":
-                raise WyhError(
-                    f"got --pretrain {self.pretrain} with {net.units} units, wanted sigmoid, which "
-                    f"a Boltzmann machine's are: add --sound.model.units sigmoid"
-                )
-            if net.standardised != (self.rbm.visible == "gaussian"):
-                wanted = "gaussian" if net.standardised else "bernoulli"
-                raise WyhError(
-                    f"got --rbm.visible {self.rbm.visible}, wanted {wanted}, as inputs are "
-                    f"{'' if net.standardised else 'not '}standardised"
-                )
-        if self.pretrain and net.context_sound:
-            raise WyhError(
-                f"got --pretrain {self.pretrain} with {net.context_sound} predictions fed back, "
-                f"wanted one of the two: a layer by itself predicts nothing to feed back"
-            )
-        if self.pretrain * len(net.widths) >= self.fit.steps:
-            raise WyhError(
-                f"got --pretrain {self.pretrain} for {len(net.widths)} layers and "
-                f"{self.fit.steps} steps in all, wanted more steps than these"
-            )
+        if self.pretrain:
+            net, begun = self.sound.model, self.init_from is not None
+            check_pretraining(self.pretrain, self.pretrain_by, self.rbm, net, begun, self.fit.steps)
 
 
 def of_seed(
@@ -123,7 +97,7 @@ def of_seed(
     target: TargetConfig,
     sample_rate: int = 22050,
     view: Literal["pixels", "waves"] = "pixels",
-    by: Literal["machines", "sound"] = "machines",
+    by: By = "machines",
 ) -> Config:
     """A network of the seed: one grey picture of 64x64 pixels, 30 times a second."""
     model = DbnConfig(
@@ -147,7 +121,6 @@ def of_seed(
         pretrain=200,
         pretrain_by=by,
         rbm=RbmConfig(visible="bernoulli"),
-        augment=AugmentConfig(camera=0.0, light=0.0, unseen=0.0),
         fit=FitOptions(steps=3000, evaluate_every=250),
     )
 
@@ -215,17 +188,13 @@ def train_step(
     key: PRNGKeyArray,
     *,
     learned: Foley,
-    strengths: Float[np.ndarray, "channel waves waves"],
     config: Config,
 ) -> tuple[State, dict[str, Array]]:
     """One step for the network as a whole."""
-    film_key, loss_key = jax.random.split(key)
-    films = augmented(pairs.films / jnp.float32(255), film_key, strengths, config.augment)
+    films, truth = jnp.asarray(pairs.films), learned.truth(jnp.asarray(pairs.sound))
     own = jnp.minimum(1.0, 1.5 * state.step / config.fit.steps)
     gradient = jax.grad(loss_fn, has_aux=True)
-    grads, figures = gradient(
-        state.params, films, learned.truth(jnp.asarray(pairs.sound)), loss_key, own, learned
-    )
+    grads, figures = gradient(state.params, films, truth, key, own, learned)
     updates, opt_state = make_optimizer(config).update(grads, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
     return state._replace(step=state.step + 1, params=params, opt_state=opt_state), figures
@@ -299,7 +268,6 @@ def main(config: Config) -> None:
         train_step=partial(
             train_step,
             learned=learned,
-            strengths=wave_strengths(some.films[:, -1] / np.float32(255)),
             config=config,
         ),
         phases=[

@@ -10,7 +10,17 @@ import numpy as np
 import pytest
 
 import benchmarks.__main__ as everything
-from benchmarks import inputs, istft, live_tick, media, records, side_by_side, table, training_step
+from benchmarks import (
+    inputs,
+    istft,
+    live_tick,
+    media,
+    rbm,
+    records,
+    side_by_side,
+    table,
+    training_step,
+)
 from benchmarks.side_by_side import Row, compared, interleave, per_second, processes
 from wyh.cli import parse
 from wyh.errors import WyhError
@@ -210,7 +220,7 @@ def test_foreign_results(tmp_path, text):
         table.read(tmp_path, 1)
 
 
-COMMANDS = (everything, istft, training_step, live_tick, records, media)
+COMMANDS = (everything, istft, training_step, live_tick, records, media, rbm)
 
 
 @pytest.mark.parametrize("module", COMMANDS, ids=lambda module: module.__name__)
@@ -263,6 +273,7 @@ def asked(monkeypatch):
 
     monkeypatch.setattr(everything, "measure", measure)
     monkeypatch.setattr(everything, "need_torch", lambda: None)
+    monkeypatch.setattr(everything, "need_scikit_learn", lambda: None)
     monkeypatch.setattr(everything, "short_run", lambda folder: folder / "run")
     return commands
 
@@ -275,7 +286,7 @@ def test_all_programs_and_what_failed(asked, tmp_path):
     assert asked[2][1] == "--run"
     assert asked[2][3:] == ["--ticks", "500"]
     found = table.read(tmp_path, table.machine(quick=True))
-    assert list(found) == ["istft", "training_step", "live_tick", "media"]
+    assert list(found) == ["istft", "training_step", "live_tick", "media", "rbm"]
 
 
 def test_programs_that_were_not_named_keep_their_figures(asked, tmp_path):

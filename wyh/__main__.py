@@ -20,7 +20,9 @@ COMMANDS = {
 
 ELSEWHERE = """\
 train and prepare:
-  python -m experiments.autoencoder   train on your own footage
+  python -m experiments.autoencoder   train on your own footage: a sound of its own
+  python -m experiments.dbn           ... on footage with sound: the sound that belongs to it
+  python -m experiments.synesthesia   ... on your own music: pictures of it
   python -m data_prep.video           footage -> shards
   python -m data_prep.images          photos -> shards"""
 

@@ -69,7 +69,7 @@ class Checkpoints:
         if size > free:  # Orbax would notice too, in a hundred lines
             raise self._cannot_write(OSError(f"it takes {size:,} bytes, {free:,} are free"))
         items = ocp.args.Composite(
-            state=ocp.args.StandardSave(state),
+            state=ocp.args.StandardSave(_not_empty(state, state)),
             variables=ocp.args.StandardSave(variables),
             about=ocp.args.JsonSave({"layout": _layout(state), "progress": progress}),
         )
@@ -98,7 +98,8 @@ class Checkpoints:
         Raises:
           WyhError: none can be read into this state.
         """
-        target = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)  # keeps the placement
+        placed = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)  # keeps the placement
+        target = _not_empty(like, placed)
         steps = sorted(self._manager.all_steps(), reverse=True)
         reason = ""
         for tried, step in enumerate(steps):
@@ -117,7 +118,8 @@ class Checkpoints:
                 continue
             for damaged in steps[:tried]:
                 self._manager.delete(damaged)  # it will be made again
-            return found.state, about["progress"]
+            state = jax.tree.map(lambda ours, got: got if ours.size else ours, like, found.state)
+            return state, about["progress"]
         if steps:
             raise WyhError(
                 f"no checkpoint in {self._directory} is whole ({reason}): start anew with "
@@ -172,6 +174,14 @@ def _layout(state: Any) -> dict[str, str]:
         jax.tree_util.keystr(path): f"{leaf.dtype}{list(leaf.shape)}"
         for path, leaf in jax.tree_util.tree_leaves_with_path(state)
     }
+
+
+def _not_empty(state: Any, values: Any) -> Any:
+    """Values in the place of the arrays of a state; None for those without elements.
+
+    Orbax refuses to save these, and there is nothing to save.
+    """
+    return jax.tree.map(lambda leaf, value: value if leaf.size else None, state, values)
 
 
 def _first_line(error: Exception) -> str:

@@ -30,6 +30,9 @@ SUFFIXES: dict[Direction, tuple[str, ...]] = {
     "hear-see": (".wav",),
 }
 
+KINDS: dict[Direction, str] = {"see-hear": "autoencoder", "hear-see": "synesthesia"}
+"""Of the runs that have an inverse."""
+
 
 @dataclass(frozen=True)
 class Config:
@@ -37,7 +40,7 @@ class Config:
 
     input: tyro.conf.Positional[Path]  # sound, or a film with it; or a film, or a picture
     out: Path  # .mp4, .mkv or .mov for pictures with their sound; .wav for sound
-    run: Path | None = None  # the run that made the input; the newest under runs/ unless given
+    run: Path | None = None  # the run that made the input; the newest that fits unless given
     checkpoint: str = "best"  # best, latest, or a step's number
     beside: Path | None = None  # of sound: the film it was made of, to be shown on the left
     height: int | None = None  # of written pictures: in pixels, 16 to 2048; 256 unless given
@@ -50,7 +53,8 @@ def main(config: Config) -> None:
     """Write what is seen or heard."""
     suffix = config.out.suffix.lower()
     made = next((way for way, suffixes in SUFFIXES.items() if suffix in suffixes), None)
-    run, note = choose_run(config.run, direction=made)
+    kind = KINDS[made] if made else None  # the newest run may be one that has no inverse
+    run, note = choose_run(config.run, direction=made, kind=kind)
     use_compilation_cache()
     player = load_player(run, config.checkpoint)
     direction = player.transducer.spec.direction

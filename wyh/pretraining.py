@@ -6,7 +6,7 @@ Lamblin, Popovici and Larochelle, "Greedy layer-wise training of deep networks",
 """
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -15,11 +15,58 @@ import optax
 from jaxtyping import Array, Float, PRNGKeyArray, UInt8
 
 from wyh.contrastive import RbmConfig, RbmState, init_rbm, init_state, rbm_step
+from wyh.errors import WyhError
 from wyh.foley import Foley
-from wyh.models.dbn import hidden
+from wyh.models.dbn import DbnConfig, hidden
+
+By = Literal["machines", "sound"]
 
 RATE = 1e-3
 """Adam's, where layers learn the sound."""
+
+
+def check_pretraining(
+    steps: int, by: By, rbm: RbmConfig, net: DbnConfig, begun: bool, total: int
+) -> None:
+    """Refuse what cannot be pretrained.
+
+    Args:
+      steps: of each layer.
+      by: what layers learn.
+      rbm: of machines.
+      net: of the network.
+      begun: whether its parameters come from another run.
+      total: steps of the whole training.
+
+    Raises:
+      WyhError: options that contradict each other.
+    """
+    if by == "machines":
+        if net.units != "sigmoid":
+            raise WyhError(
+                f"got --pretrain {steps} with {net.units} units, wanted sigmoid, which a Boltzmann "
+                f"machine's are: add --model.units sigmoid"
+            )
+        if net.standardised != (rbm.visible == "gaussian"):
+            wanted = "gaussian" if net.standardised else "bernoulli"
+            raise WyhError(
+                f"got --rbm.visible {rbm.visible}, wanted {wanted}, as inputs are "
+                f"{'' if net.standardised else 'not '}standardised"
+            )
+    if net.context_sound:
+        raise WyhError(
+            f"got --pretrain {steps} with {net.context_sound} predictions fed back, wanted one of "
+            f"the two: a layer by itself predicts nothing to feed back"
+        )
+    if begun:
+        raise WyhError(
+            f"got --init-from with --pretrain {steps}, which begins layers anew: add --pretrain 0"
+        )
+    if steps * len(net.widths) >= total:
+        raise WyhError(
+            f"got --pretrain {steps} for {len(net.widths)} layers and {total} steps in all, wanted "
+            f"more steps than these"
+        )
 
 
 def machines(
@@ -123,10 +170,8 @@ def layers_of(params: Any) -> list[str]:
 
 
 def _layer(config: RbmConfig, number: int) -> RbmConfig:
-    """Above the first layer, visible units are on or off, and bear a higher rate than Gaussian."""
-    if number == 0 or config.visible == "bernoulli":
-        return config
-    return replace(config, visible="bernoulli", learning_rate=10 * config.learning_rate)
+    """Above the first layer, visible units are on or off."""
+    return config if number == 0 else replace(config, visible="bernoulli")
 
 
 def _apart(state: RbmState) -> RbmState:

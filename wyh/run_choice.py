@@ -56,7 +56,10 @@ def bundled_run(direction: Direction = "see-hear") -> Run | None:
 
 
 def choose_run(
-    path: Path | None, root: Path = RUNS, direction: Direction | None = None
+    path: Path | None,
+    root: Path = RUNS,
+    direction: Direction | None = None,
+    kind: str | None = None,
 ) -> tuple[Run, str]:
     """The run to play: the one given, else the newest, else the bundled one.
 
@@ -64,6 +67,7 @@ def choose_run(
       path: the one given.
       root: where the newest is looked for.
       direction: that the newest or bundled one must have, where what is to be played tells.
+      kind: that the newest one must be of.
 
     Returns:
       The run, and a line to tell the user where the choice was ours ("" where it was theirs).
@@ -73,7 +77,7 @@ def choose_run(
     """
     if path is not None:
         return load_run(path), ""
-    if run := newest_run(root, direction=direction):
+    if run := newest_run(root, direction=direction, kind=kind):
         return run, f"playing the newest run, {run.directory}"
     train_one = f"train one with: {_TRAIN_ONE[direction or 'see-hear']}"
     if run := bundled_run(direction or "see-hear"):

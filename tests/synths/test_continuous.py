@@ -64,7 +64,7 @@ def test_the_level_of_each_band_is_its_amplitude(phases, layout):
 def test_what_walking_loses_is_given_back():
     """Averaged over many draws."""
     prediction = predicted()
-    synth = made(prediction, ContinuousConfig(step=0.6))
+    synth = made(prediction, ContinuousConfig())
     sound = play(synth, prediction, steady(8, batch=8))[:, SETTLED]
     level_db = 10 * np.log10(np.mean(sound**2) / (BANDS * 0.03**2))
     assert level_db == pytest.approx(0, abs=0.1)

@@ -17,6 +17,8 @@ from jaxtyping import Array, Float
 from wyh.errors import WyhError, check_range
 from wyh.models.layers import averaged
 
+_LEAST_WAVE = 1 / 512  # amplitude of the strongest wave: half of a grey level
+
 
 @dataclass(frozen=True)
 class DbnConfig:
@@ -150,12 +152,14 @@ def waves(
 ) -> Float[Array, "*lead height width channel"]:
     """Magnitudes of the 2-D Fourier transform of each channel, the strongest being 1.
 
-    The mean is left out: it would be the strongest always, and say nothing.
+    The mean is left out: it would be the strongest always, and say nothing. A picture of one colour
+    has no waves: what rounding leaves of it stays small.
     """
     about = pictures - pictures.mean(axis=(-3, -2), keepdims=True)
     magnitude = jnp.abs(jnp.fft.fft2(about, axes=(-3, -2)))
     strongest = jnp.max(magnitude, axis=(-3, -2, -1), keepdims=True)
-    return magnitude / jnp.maximum(strongest, 1e-6)
+    height, width = pictures.shape[-3:-1]
+    return magnitude / jnp.maximum(strongest, _LEAST_WAVE * height * width / 2)
 
 
 def standard_inputs(

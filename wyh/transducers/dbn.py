@@ -35,6 +35,7 @@ class LookCarry(NamedTuple):
     pictures: UInt8[Array, "batch reach height width channel"]  # those before
     sound: Float[Array, "batch sounds size"]  # predictions before, standardised, oldest first
     last: Float[Array, "batch size"]  # the values of the picture before
+    present: Float[Array, " batch"]  # how loud the knobs left it
     started: Float[Array, ""]  # 0 before the first picture, then 1
     regard: Regard
 
@@ -61,6 +62,7 @@ def foley(config: FoleyConfig, video: VideoSpec) -> Transducer:
             jnp.zeros((batch_size, reach, *video.shape), jnp.uint8),
             jnp.zeros((batch_size, sounds, target.size)),
             jnp.broadcast_to(target.silence, (batch_size, target.size)),
+            jnp.ones(batch_size),
             jnp.float32(0.0),
             init_regard(batch_size, video.shape),
         )
@@ -84,8 +86,11 @@ def foley(config: FoleyConfig, video: VideoSpec) -> Transducer:
         scale = variables["scale"]["sound"]
         values = scaled * scale["spread"][None, None] + scale["mean"][None, None]
         last = jnp.where(carry.started > 0, carry.last, values[:, 0])
-        control = faded(target.control(values, last), present)
-        after = LookCarry(known[:, time:], heard, values[:, -1], jnp.float32(1.0), regard)
+        faint = jnp.where(carry.started > 0, carry.present, present[:, 0])
+        control = faded(target.control(values, last), present, faint)
+        after = LookCarry(
+            known[:, time:], heard, values[:, -1], present[:, -1], jnp.float32(1.0), regard
+        )
         return after, control
 
     def emit_many(
@@ -149,8 +154,19 @@ def predicted_in_turn(
     return values.swapaxes(0, 1), sound
 
 
-def faded(control: Magnitudes | Column, present: Float[Array, "batch time"]) -> Magnitudes | Column:
-    """A control as loud as the knobs for black and still pictures leave it."""
+def faded(
+    control: Magnitudes | Column,
+    present: Float[Array, "batch time"],
+    before: Float[Array, " batch"],
+) -> Magnitudes | Column:
+    """A control as loud as the knobs for black and still pictures leave it.
+
+    Args:
+      control: of pictures in a row.
+      present: what the knobs leave of each.
+      before: and of the picture before the first, from which a glide begins.
+    """
     if isinstance(control, Column):
         return Column(control.samples * present[..., None])
-    return Magnitudes(control.value * present[..., None], control.previous * present[..., None])
+    earlier = jnp.concatenate([before[:, None], present[:, :-1]], axis=1)
+    return Magnitudes(control.value * present[..., None], control.previous * earlier[..., None])

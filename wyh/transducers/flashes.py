@@ -28,7 +28,7 @@ BRIGHT = 0.8 + 2e-6  # a change that is all above this is none; by the error of 
 AREA = 0.2  # more than this share of the picture is general
 SPARE = 0.01  # of luminance, by which eased pixels stay away from a change
 MOST = 6  # changes a second: three flashes
-STROBE = 12  # changes a second of what comes, beyond which pictures follow slowly
+STROBE, STROBE_AREA = 12, 0.25  # changes of what comes beyond which pictures follow slowly
 CALM_SECS = 0.6  # in which they do
 EASED_STEPS = 4  # halvings in search of how far a pixel may go: more are slower, hardly better
 
@@ -70,9 +70,9 @@ def init_flashes(batch_size: int, height: int, width: int, frame_secs: float) ->
         )
 
     shown = jnp.zeros((batch_size, height, width, 3))
-    few = _some(shown).shape[1:3]
+    rows, columns = _some(shown).shape[1:3]
     slow = jnp.zeros(batch_size, jnp.int32)
-    return FlashCarry(shown, watch(height, width, MOST), watch(*few, STROBE), slow)
+    return FlashCarry(shown, watch(height, width, MOST), watch(rows, columns, STROBE), slow)
 
 
 def second_of(frame_secs: float) -> int:
@@ -101,8 +101,8 @@ def unflashed(
     slowly = 1 - math.exp(-frame_secs / CALM_SECS)
 
     def step(carry: FlashCarry, picture: Array) -> tuple[FlashCarry, Array]:
-        seen = watched(carry.input, _some(picture), second)
-        slow = jnp.where(allowed(seen, second), carry.slow, second)
+        seen = watched(carry.input, _some(picture), second, STROBE_AREA)
+        slow = jnp.where(allowed(seen, second, STROBE_AREA), carry.slow, second)
         free = limit <= 0
         before = carry.shown
         wanted = _where(free | (slow == 0), picture, before + slowly * (picture - before))
@@ -133,7 +133,12 @@ def _some(picture: Float[Array, "batch height width 3"]) -> Array:
     return picture[:, :: max(1, height // 32), :: max(1, width // 32)]
 
 
-def watched(watch: Watch, picture: Float[Array, "batch height width 3"], second: int) -> Watch:
+def watched(
+    watch: Watch,
+    picture: Float[Array, "batch height width 3"],
+    second: int,
+    general_area: float = AREA,
+) -> Watch:
     """What is known after one more picture, where `second` of them begin in one."""
     light, darkest, brightest = luminance(picture), watch.darkest, watch.brightest
     up, down = _changes(watch, light, 0.0)
@@ -145,7 +150,7 @@ def watched(watch: Watch, picture: Float[Array, "batch height width 3"], second:
     after = held(watch._replace(darkest=darker, brightest=brighter), second, up | down)
     # Both are counted in one go: rows are shorter than 65,536.
     rows = (up.astype(jnp.uint32) | down.astype(jnp.uint32) << 16).sum(axis=2)
-    area = AREA * up[0].size
+    area = general_area * up[0].size
     ups, downs = (rows & 0xFFFF).sum(axis=1) > area, (rows >> 16).sum(axis=1) > area
     last = watch.general_way
     event = (ups & (last <= 0)) | (downs & (last >= 0))
@@ -203,12 +208,12 @@ def held(
     return watch._replace(changed=changed, general=jnp.minimum(watch.general + 1, second))
 
 
-def allowed(watch: Watch, second: int) -> Bool[Array, " batch"]:
+def allowed(watch: Watch, second: int, general_area: float = AREA) -> Bool[Array, " batch"]:
     """Whether there were no more changes in the last second than there may be."""
     most = watch.general.shape[1] - 1
     often = jax.lax.population_count(watch.changed).sum(axis=1) > most
     pixels = often.astype(jnp.int32).sum(axis=(1, 2))
-    return (watch.general[:, -1] >= second) & (pixels <= AREA * often[0].size)
+    return (watch.general[:, -1] >= second) & (pixels <= general_area * often[0].size)
 
 
 def luminance(picture: Float[Array, "*lead 3"]) -> Float[Array, "*lead"]:

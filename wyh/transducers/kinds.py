@@ -14,6 +14,7 @@ from wyh.runs import Run, load_variables
 from wyh.specs import SynthName, VideoSpec
 from wyh.synths.named import synth_named
 from wyh.synths.prediction import Prediction
+from wyh.synths.protocol import Synth
 from wyh.synths.reference import corpus
 from wyh.transducers.autoencoder import SonifierConfig
 from wyh.transducers.insight import Insight, insight
@@ -63,36 +64,44 @@ def load_player(
       WyhError: unknown kind, damaged run, no such checkpoint or function; a synth that cannot play
         the run.
     """
-    if custom is not None and synth is not None:
-        raise WyhError(f"got --synth {synth} with --transducer, which has its own: leave one out")
+    if custom is not None and (synth is not None or reference is not None):
+        given = "--reference" if synth is None else f"--synth {synth}"
+        raise WyhError(f"got {given} with --transducer, which has its own: leave one out")
     transducer = _function(custom)(run) if custom is not None else transducer_of(run, stereo, video)
     if stereo and transducer.spec.audio.channels != 2:
         only = custom or f"a run of {run.kind}"
         raise WyhError(f"got --stereo, but {only} makes mono sound alone: leave it out")
-    variables = _variables(run, checkpoint)
+    variables, needs = _variables(run, checkpoint), transducer.needs
     if synth is not None:
-        prediction = prediction_of(run)
-        transducer = _played_by(synth, prediction, transducer, stereo)
-        if reference is not None:
-            variables |= {"reference": corpus(reference, prediction)}
-        if "reference" in transducer.needs - variables.keys():
+        player = synth_named(synth, prediction_of(run))
+        transducer, needs = _played_by(player, run, transducer, stereo), player.needs
+    if reference is not None:
+        if "reference" not in needs:
             raise WyhError(
-                f"got --synth {synth}, which takes from a recording, and {run.directory} has none: "
-                f"name one with --reference"
+                "got --reference, but nothing is taken from it: leave it out, or add --synth "
+                "exemplar or reference_phase"
             )
-    player = Player(run, transducer, variables)
-    if missing := player.transducer.needs - player.variables.keys():
+        variables |= {"reference": corpus(reference, prediction_of(run))}
+    elif synth is not None and "reference" in needs - variables.keys():
+        raise WyhError(
+            f"got --synth {synth}, which takes from a recording, and {run.directory} has none: "
+            f"name one with --reference"
+        )
+    if missing := transducer.needs - variables.keys():
         lacking = ", ".join(sorted(missing))
         raise WyhError(f"{run.directory} is damaged: its variables lack {lacking}; copy it again")
-    return player
+    return Player(run, transducer, variables)
 
 
-def _played_by(
-    name: SynthName, prediction: Prediction, transducer: Transducer, stereo: bool
-) -> Transducer:
-    if stereo and name != "noise":
-        raise WyhError(f"got --stereo with --synth {name}, which is mono: leave one of them out")
-    return transducer if stereo else transducer.played_by(synth_named(name, prediction))
+def _played_by(synth: Synth, run: Run, transducer: Transducer, stereo: bool) -> Transducer:
+    """Played by a synth; by the run's own, with its scale and in stereo, where it is the same."""
+    if synth.name == "noise" and run.kind == "autoencoder":
+        return transducer
+    if stereo:
+        raise WyhError(
+            f"got --stereo with --synth {synth.name}, which is mono: leave one of them out"
+        )
+    return transducer.played_by(synth)
 
 
 def prediction_of(run: Run) -> Prediction:
@@ -191,7 +200,10 @@ def listener_of(player: Player) -> Listener:
     """
     run, spec = player.run, player.transducer.spec
     if spec.direction != "see-hear" or run.kind != "autoencoder":
-        raise WyhError(f"{run.directory} is of the kind {run.kind!r}, which nothing can listen to")
+        raise WyhError(
+            f"{run.directory} is of the kind {run.kind!r}, which nothing can listen to: name a run "
+            f"of experiments.autoencoder with --run"
+        )
     if "listener" not in player.variables:
         raise WyhError(f"{run.directory} was trained before runs had listeners: train it again")
     sizes = from_plain(ListenerConfig, run.config.get("listener", asdict(ListenerConfig())))
