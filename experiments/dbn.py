@@ -24,7 +24,7 @@ import jax
 import jax.numpy as jnp
 import optax
 import tyro
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt8
 
 from data_prep.given import open_data
 from wyh.cli import run as run_command
@@ -160,7 +160,7 @@ def make_optimizer(config: Config) -> optax.GradientTransformation:
 
 def loss_fn(
     params: Any,
-    films: Float[Array, "batch reach_and_time height width channel"],
+    films: UInt8[Array, "batch reach_and_time height width channel"],
     truth: Float[Array, "batch time size"],
     key: PRNGKeyArray,
     own: Float[Array, ""],

@@ -12,7 +12,7 @@ from wyh.models.dbn import Dbn, DbnConfig
 from wyh.runs import BestMetric, Run, create_run, save_variables
 from wyh.specs import VideoSpec
 from wyh.synths.reference import corpus
-from wyh.synths.targets import Kind, TargetConfig
+from wyh.synths.targets import TargetConfig
 from wyh.transducers.dbn import FoleyConfig, foley, target_of
 
 TINY_DBN = DbnConfig(widths=(8,), shrink=8, context=(1, 2))

@@ -42,6 +42,15 @@ def hissing(count: int, seed: int = 0) -> Film:
     return frames.astype(np.uint8), sound.astype(np.float32)
 
 
+def barred(count: int, seed: int = 0) -> Film:
+    """Pictures of eight bars, each white or black; noise that is the louder the more are white."""
+    rng = np.random.default_rng(seed)
+    bars = rng.integers(0, 2, (count, 8, 1, 1))
+    frames = np.broadcast_to(255 * bars, (count, 8, 8, 1)).astype(np.uint8)
+    level = np.repeat(0.3 * 10 ** (2 * bars.mean(axis=(1, 2, 3)) - 2), PERIOD)
+    return frames, (level * rng.standard_normal(count * PERIOD)).astype(np.float32)
+
+
 def dataset_of(folder: Path, films: Mapping[str, Film]) -> Dataset:
     """A data set of films, all of it for training, one frame a window."""
     spec = DataSpec(VideoSpec(FRAME_RATE, 8, 8, 1), AudioSpec(RATE), 1)

@@ -202,6 +202,7 @@ def test_the_commands_are_listed_and_called(tmp_path):
     for arguments, status, told in [
         ([], 0, "render"),
         (["-h"], 0, "python -m experiments.autoencoder"),
+        (["--help"], 0, "python -m experiments.dbn"),
         (["--version"], 0, "wyh 0."),
         (["info"], 0, "no runs under runs/: train one with python -m experiments.autoencoder"),
         (["info", "--help"], 0, "usage: wyh info"),

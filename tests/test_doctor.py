@@ -7,6 +7,7 @@ import jax
 import pytest
 
 from tests.conftest import ended, make_run
+from tests.hearing import make_foley_run
 from wyh import doctor
 from wyh.doctor import Config
 from wyh.live import check, outside
@@ -103,6 +104,15 @@ def test_json_is_one_object(fit, capsys):
 def test_a_run_of_ones_own(fit, capsys):
     make_run(Path("other"))
     assert told(capsys, "--run", "other")[1]["run"] == "ok  run       other, autoencoder (tiny)"
+
+
+def test_a_run_that_learned_from_video(fit, capsys, monkeypatch):
+    monkeypatch.undo()  # it is really measured
+    run = make_foley_run(fit.directory.absolute().parent / "two")
+    found = doctor.run_and_speed(run.directory)
+    assert [(each.name, each.ok) for each in found][0] == ("run", True)
+    assert "dbn (tiny)" in found[0].told and "emit" in found[1].told
+
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,25 @@ def test_a_frame_rate_of_fractions_rounds_no_frame_into_the_next_second(banks):
         np.testing.assert_array_equal(bank.divide()[1], np.arange(210, 240))
 
 
+def test_runs_end_with_a_recording_a_hole_and_what_was_not_chosen(banks):
+    """Every frame of those chosen is in one run, in any order; frames 20 to 29 are not there."""
+    for bank in banks([30, 5], kept=lambda secs: int(secs + 1e-6) != 2):
+        assert bank.size == 25
+        for run, first in zip(bank.runs(np.arange(25)), (0, 20), strict=True):
+            assert run[0] == first
+        chosen = np.array([9, 21, 19, 1, 20, 2, 10, 8])
+        found = [run.tolist() for run in bank.runs(chosen)]
+        assert found == [[1, 2], [8, 9, 10], [19], [20, 21]]
+        (nothing,) = bank.runs(np.arange(0))
+        assert not len(nothing)
+
+
+def test_runs_of_windows_of_several_frames(banks):
+    for bank in banks([30], kept=lambda secs: int(secs + 1e-6) != 1, frames_per_window=2):
+        found = [run.tolist() for run in bank.runs(np.arange(20))]
+        assert found == [list(range(10)), list(range(10, 20))]
+
+
 def test_sequences_are_frames_that_follow_one_another_in_one_recording(banks):
     for bank in banks([8, 4], frames_per_window=2):
         found = bank.sequences(np.arange(12), 3)
@@ -146,6 +165,7 @@ def test_thinned_values_are_evenly_spread():
         assert 1 <= len(kept) <= most
         assert len(kept) > min(count, most) // 2
         assert len(set(np.diff(kept))) <= 1
+    assert thinned(np.zeros((0, 4)), 5).shape == (0, 4)
 
 
 @pytest.mark.parametrize(("size", "batch_size"), [(10, 3), (7, 7), (3, 20), (1, 4), (50, 8)])

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ended, make_run
+from tests.hearing import make_foley_run
 from wyh import info
 from wyh.info import Config, describe, last_figures
 from wyh.runs import load_run
@@ -101,3 +102,15 @@ def test_many_recordings_are_not_all_named(run, capsys):
     about["data"]["recordings"] = [f"{i}.mp4" for i in range(9)]
     file.write_text(json.dumps(about))
     assert "trained on 0.mp4, 1.mp4, 2.mp4 and 6 more" in told(capsys, "--run", "runs/one")[1]
+
+
+def test_a_run_that_learned_from_video(run, capsys):
+    learned = make_foley_run(Path("runs/two"))
+    write_journal(learned, '{"step": 9, "val_skill": 0.3125, "val_level_db": 4.5}')
+    first, second = told(capsys)[1].splitlines()
+    assert first.startswith("runs/two  dbn (tiny)") and first.endswith("step 9  val_skill 0.312")
+    assert second.startswith("runs/one  autoencoder")
+    page = told(capsys, "--run", "runs/two")[1]
+    assert "sees 16x16 pictures, 10 a second (crop)" in page and "val_level_db 4.5" in page
+    values = json.loads(told(capsys, "--run", "runs/two", "--json")[1])
+    assert values["config"]["sound"]["target"]["kind"] == "magnitude"

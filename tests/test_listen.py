@@ -1,4 +1,5 @@
 import os
+import shutil
 from fractions import Fraction
 
 import jax
@@ -7,6 +8,7 @@ import pytest
 import soundfile
 
 from tests.conftest import TINY_MODEL, TINY_SYNTH, brightness_follower, ended, make_run
+from tests.hearing import make_foley_run
 from tests.media.clips import read_audio, read_video, run_ffmpeg
 from wyh import knobs, listen
 from wyh.listen import Config
@@ -152,3 +154,21 @@ def test_what_cannot_be_listened_to(run, wav, tmp_path, capsys):
         f"{deaf.directory} was trained before runs had listeners: train it again"
     )
     assert not os.path.exists(tmp_path / "seen.mp4")
+
+
+def test_a_run_that_learned_from_video_has_no_listener(tmp_path, wav, capsys):
+    run = make_foley_run(tmp_path / "run").directory
+    assert refused(capsys, wav, tmp_path / "seen.mp4", run=run) == (
+        f"{run} is of the kind 'dbn', which nothing can listen to: name a run of "
+        f"experiments.autoencoder with --run"
+    )
+    assert not (tmp_path / "seen.mp4").exists()
+
+
+def test_the_newest_run_with_a_listener_is_taken(tmp_path, run, wav, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(run.directory, tmp_path / "runs" / "older")
+    make_foley_run(tmp_path / "runs" / "newer")
+    status, said, told = listened(capsys, wav, "seen.mp4")
+    assert (status, said) == (0, ["seen.mp4"])
+    assert told[0] == "listening with the newest run, runs/older"

@@ -4,7 +4,7 @@ import numpy as np
 import optax
 import pytest
 
-from wyh.optimizers import adam, adam_by_part
+from wyh.optimizers import adam, adam_by_part, descent
 
 
 def moved(optimizer, tree, steps):
@@ -31,6 +31,35 @@ def test_cosine_warms_up_and_ends_at_a_fiftieth(steps, warm_up):
     along = np.arange(steps - warm_up + 1) / (steps - warm_up)
     expected = 0.02 * (0.02 + 0.98 * (1 + np.cos(np.pi * along)) / 2)
     np.testing.assert_allclose(rates[warm_up:], expected, rtol=2e-3)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_nesterov_looks_ahead_with_a_momentum_of_nine_tenths(schedule):
+    """As Sutskever et al. 2013 rewrite it: the slope at each place, and the velocity after it."""
+    optimizer = descent("nesterov", 0.05, schedule, 20)
+    update = jax.jit(optimizer.update)
+    place, state = jnp.array([1.0, -2.0, 0.5]), optimizer.init(jnp.zeros(3))
+    warm_up = np.minimum(np.arange(8) / 2, 1)
+    along = np.maximum(np.arange(8) - 2, 0) / 18
+    falling = 0.02 + 0.98 * (1 + np.cos(np.pi * along)) / 2
+    rates = 0.05 * (warm_up * falling if schedule == "cosine" else np.ones(8))
+    by_hand, velocity = np.asarray(place, np.float64), np.zeros(3)
+    for rate in rates:
+        updates, state = update(jnp.sin(place), state)
+        place = optax.apply_updates(place, updates)
+        slope = np.sin(by_hand)
+        velocity = 0.9 * velocity + slope
+        by_hand = by_hand - rate * (slope + 0.9 * velocity)
+        np.testing.assert_allclose(place, by_hand, rtol=1e-4, atol=1e-6)
+
+
+def test_descent_by_adam_is_adam():
+    tree = {"x": jnp.zeros(1)}
+    both = [
+        moved(given, tree, 3)
+        for given in (descent("adam", 0.02, "cosine", 9), adam(0.02, "cosine", 9))
+    ]
+    assert both[0] == both[1]
 
 
 def test_parts_move_at_rates_of_their_own():

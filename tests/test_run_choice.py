@@ -4,6 +4,7 @@ from functools import partial
 import pytest
 
 from tests.conftest import make_run
+from tests.hearing import make_foley_run
 from tests.test_runs import made
 from tests.visual import make_visual_run
 from wyh import run_choice
@@ -70,3 +71,16 @@ def test_the_newest_is_chosen_among_those_that_fit(tmp_path, monkeypatch):
     monkeypatch.setattr(run_choice, "BUNDLED", {})
     with pytest.raises(WyhError, match=r"train one with: python -m experiments\.synesthesia"):
         choose(direction="hear-see")
+
+
+def test_the_newest_may_have_to_be_of_a_kind(tmp_path):
+    plain = make_run(tmp_path / "plain")
+    learned = make_foley_run(tmp_path / "learned")
+    choose = partial(run_choice.choose_run, None, tmp_path)
+    assert choose(direction="see-hear")[0].directory == learned.directory
+    assert choose(direction="see-hear", kind="autoencoder")[0].directory == plain.directory
+    given, note = run_choice.choose_run(learned.directory, kind="autoencoder")
+    assert (given, note) == (learned, "")  # whoever names it may have it
+    shutil.rmtree(plain.directory)
+    run, note = choose(direction="see-hear", kind="autoencoder")
+    assert run == run_choice.bundled_run() and "none under" in note

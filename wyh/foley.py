@@ -133,7 +133,7 @@ class PairBank:
 def led(
     bank: FrameBank,
     chosen: Int[np.ndarray, " n"],
-    among: Int[np.ndarray, " n"],
+    among: Int[np.ndarray, " k"],
     reach: int,
     time: int,
 ) -> Int[np.ndarray, "m reach_and_time"]:

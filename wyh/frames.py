@@ -129,7 +129,7 @@ def _held_blocks(
 
 def thinned(values: Shaped[np.ndarray, "n ..."], most: int) -> Shaped[np.ndarray, "m ..."]:
     """At most so many of the values, evenly spread."""
-    return values[:: -(-len(values) // most)]
+    return values[:: max(1, -(-len(values) // most))]
 
 
 def shuffled(step: int, batch_size: int, size: int, seed: int) -> Int[np.ndarray, " batch"]:

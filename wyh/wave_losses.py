@@ -1,6 +1,6 @@
 """How far one sound is from another, as it is heard: by magnitudes, at several resolutions."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -18,6 +18,36 @@ LEVEL_DB = 20.0
 """So much off in level counts as much as a distance of 1."""
 
 
+class Apart(NamedTuple):
+    """What a distance is made of, at each of `RESOLUTIONS`; means over sounds are of all as one."""
+
+    difference: Float[Array, "*batch resolutions"]  # mean square, of magnitudes
+    truth: Float[Array, "*batch resolutions"]  # mean square of the true magnitudes
+    logarithms: Float[Array, "*batch resolutions"]  # mean absolute difference
+
+
+def apart(
+    predicted: Float[Array | np.ndarray, "*batch samples"],
+    truth: Float[Array | np.ndarray, "*batch samples"],
+) -> Apart:
+    """How far the magnitudes of sounds are from true ones, for `distance_of`.
+
+    Args:
+      predicted: sound.
+      truth: of the same shape, at least half of the largest n_fft long.
+    """
+    if predicted.shape != truth.shape:
+        raise ValueError(f"shapes differ: {predicted.shape} and {truth.shape}")
+    each = [_apart(predicted, truth, n_fft) for n_fft in RESOLUTIONS]
+    return Apart(*(jnp.stack(parts, axis=-1) for parts in zip(*each, strict=True)))
+
+
+def distance_of(parts: Apart) -> Float[Array, "*batch"]:
+    """Spectral convergence and mean difference of logarithms, over `RESOLUTIONS`."""
+    convergence = jnp.sqrt((parts.difference + 1e-12) / (parts.truth + 1e-12))
+    return jnp.mean(convergence + parts.logarithms, axis=-1)
+
+
 def multi_resolution_stft(
     predicted: Float[Array | np.ndarray, "*batch samples"],
     truth: Float[Array | np.ndarray, "*batch samples"],
@@ -32,19 +62,14 @@ def multi_resolution_stft(
       predicted: sound.
       truth: of the same shape, at least half of the largest n_fft long.
     """
-    if predicted.shape != truth.shape:
-        raise ValueError(f"shapes differ: {predicted.shape} and {truth.shape}")
-    distances = [_distance(predicted, truth, n_fft) for n_fft in RESOLUTIONS]
-    return sum(distances[1:], distances[0]) / len(RESOLUTIONS)
+    return distance_of(apart(predicted, truth))
 
 
-def _distance(predicted: Any, truth: Any, n_fft: int) -> Array:
+def _apart(predicted: Any, truth: Any, n_fft: int) -> tuple[Array, Array, Array]:
     power, wanted = (_power(sound, n_fft) for sound in (predicted, truth))
-    magnitude, target = jnp.sqrt(power), jnp.sqrt(wanted)
-    apart = jnp.mean(jnp.square(magnitude - target), axis=(-2, -1))
-    convergence = jnp.sqrt((apart + 1e-12) / (jnp.mean(wanted, axis=(-2, -1)) + 1e-12))
+    difference = jnp.mean(jnp.square(jnp.sqrt(power) - jnp.sqrt(wanted)), axis=(-2, -1))
     logarithms = jnp.mean(jnp.abs(jnp.log(power) - jnp.log(wanted)), axis=(-2, -1)) / 2
-    return convergence + logarithms
+    return difference, jnp.mean(wanted, axis=(-2, -1)), logarithms
 
 
 def _power(sound: Any, n_fft: int) -> Array:

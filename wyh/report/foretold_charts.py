@@ -73,6 +73,7 @@ def seconds(told: Foretold, path: Path) -> Path:
         axes.set(xlabel="held-out seconds, the run's best first", ylabel="distance")
         axes.grid(axis="y", color=GRID, linewidth=0.8)
         axes.set_axisbelow(True)
-        axes.set_ylim(bottom=0)
+        # Where it is nearly silent, distances are large: those are cut off.
+        axes.set_ylim(0, min(axes.get_ylim()[1], 3 * float(np.median(own))))
         figure.legend(frameon=False, loc="outside upper left", ncols=3, fontsize=8, labelcolor=INK)
         return saved(figure, path)

@@ -12,7 +12,7 @@ from wyh.report.document import between, big, document, inlined, number, play
 from wyh.report.findings import Figure
 from wyh.report.foretold_rows import RIVALS, SYNTHS, Foretold, sentence
 from wyh.report.foretold_sample import Heard, Sample
-from wyh.report.nearness import MEASURES, Measure, Nearness
+from wyh.report.nearness import MEASURES, Measure, Nearness, pooled_distance
 from wyh.runs import Run
 
 _BODY = Template("""<section class="hero">
@@ -116,7 +116,7 @@ def _played(told: Foretold, heard: Heard, label: str) -> str:
     near = told.near.get(heard.name) or told.rivals.get(heard.name)
     about = "as it was recorded, as loud as the run" if heard.name == "true" else ""
     if near is not None:
-        about = f"distance {number(float(np.mean(near.distance)))} over all seconds"
+        about = f"distance {number(pooled_distance(near.apart))} over all seconds"
     if heard.name == told.own:
         label = f"{label}: {SYNTHS[told.own]}"
     return play(label, about, heard.path)

@@ -7,7 +7,7 @@ import numpy as np
 
 from wyh.metrics.intervals import Interval
 from wyh.report.findings import Figure
-from wyh.report.nearness import MEASURES, Nearness
+from wyh.report.nearness import MEASURES, Nearness, pooled_distance
 from wyh.report.screening import Screening
 from wyh.report.synth_trial import STILL, Trial
 from wyh.specs import StreamSpec
@@ -62,7 +62,7 @@ class Foretold:
     @property
     def best(self) -> str:
         """The rival that comes nearest."""
-        return min(self.rivals, key=lambda name: float(np.mean(self.rivals[name].distance)))
+        return min(self.rivals, key=lambda name: pooled_distance(self.rivals[name].apart))
 
 
 def figures(told: Foretold) -> list[Figure]:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key, PRNGKeyArray, UInt8
 
 from wyh.models.dbn import Dbn, DbnConfig, inputs_of, predict
@@ -115,7 +116,7 @@ def foley(config: FoleyConfig, video: VideoSpec) -> Transducer:
 
 
 def standardised(
-    inputs: Float[Array, "*lead inputs"], scale: dict[str, Float[Array, " inputs"]]
+    inputs: Float[Array, "*lead inputs"], scale: dict[str, Float[Array | np.ndarray, " inputs"]]
 ) -> Float[Array, "*lead inputs"]:
     """Inputs as the first layer takes them."""
     lead = (1,) * (inputs.ndim - 1)

@@ -1,6 +1,8 @@
 """From a run directory to something playable. Every kind of run is named here."""
 
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -127,8 +129,15 @@ def prediction_of(run: Run) -> Prediction:
 
 def _read(run: Run, wanted: type[T], name: str) -> T:
     """A part of a run's configuration."""
-    try:
+    with _as_configured(run):
         return from_plain(wanted, run.config.get(name))
+
+
+@contextmanager
+def _as_configured(run: Run) -> Iterator[None]:
+    """Within, what is wrong is wrong with a run's configuration."""
+    try:
+        yield
     except WyhError as error:
         raise WyhError(f"{run.directory}/config.json is damaged: {error}") from None
 
@@ -155,11 +164,14 @@ def transducer_of(run: Run, stereo: bool = False, video: VideoSpec | None = None
             from wyh.transducers.autoencoder import SonifierConfig, sonifier
 
             sound = _read(run, SonifierConfig, "sound")
-            return sonifier(sound, run.stream.video, 2 if stereo else 1)
+            with _as_configured(run):
+                return sonifier(sound, run.stream.video, 2 if stereo else 1)
         case "dbn":
             from wyh.transducers.dbn import FoleyConfig, foley
 
-            return foley(_read(run, FoleyConfig, "sound"), run.stream.video)
+            learned = _read(run, FoleyConfig, "sound")
+            with _as_configured(run):
+                return foley(learned, run.stream.video)
         case "synesthesia":
             from wyh.transducers.visualizer import visualizer
 
