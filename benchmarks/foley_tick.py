@@ -90,43 +90,68 @@ def ages(period: Fraction, block: int) -> Iterator[tuple[bool, Fraction]]:
         tick, shown = tick + 1, newest
 
 
-def stages(config: Config, synth: SynthName, variables: dict[str, Any]) -> dict[str, Job]:
-    """What happens in order: ticks that only go on, then one with a picture, in two parts."""
-    sound, video = replace(config.sound, synth=synth), video_of(config)
-    transducer, turned = foley(sound, video), knobs.defaults()
-    rate = sound.noise.sample_rate
-    needed = {name: variables[name] for name in sorted(transducer.needs)}
-    compiled = compile_transducer(transducer, needed, turned, seed=0)
-    needed, values = jax.device_put(needed), traced(turned)
-    carry_in, carry_out, control = compiled.carry_in, compiled.carry_out, None
-    shape = (PICTURES, 1, 1, *video.shape)
-    drawn = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    ticks = ages(rate / video.frame_rate, transducer.spec.block)
-    picture, tick, (_, age) = 0, 0, next(ticks)
+class Ticks:
+    """What happens in turn: `between`, until a picture comes, then `observe` and `emit` of it.
 
-    def between() -> None:
-        nonlocal age
-        while tick:  # the first has a picture
-            new, age = next(ticks)
-            if new:
-                break
-            emit()
+    Attributes:
+      ticks: made so far.
+      pictures: seen so far.
+      new: whether a picture comes with the next tick.
+    """
 
-    def observe() -> None:
-        nonlocal carry_in, control, picture
-        frame = drawn[picture % PICTURES]
-        carry_in, control = compiled.observe(needed, carry_in, frame, values, np.int32(picture))
-        jax.block_until_ready(control)
-        picture += 1
+    def __init__(self, config: Config, synth: SynthName, variables: dict[str, Any]) -> None:
+        sound, video = replace(config.sound, synth=synth), video_of(config)
+        transducer, turned = foley(sound, video), knobs.defaults()
+        needed = {name: variables[name] for name in sorted(transducer.needs)}
+        self._compiled = compile_transducer(transducer, needed, turned, seed=0)
+        self._variables, self._knobs = jax.device_put(needed), traced(turned)
+        self._carry_in, self._carry_out = self._compiled.carry_in, self._compiled.carry_out
+        self._control: Any = None
+        shape = (PICTURES, 1, 1, *video.shape)
+        self._drawn = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+        self._rate = sound.noise.sample_rate
+        self._ages = ages(self._rate / video.frame_rate, transducer.spec.block)
+        self.ticks, self.pictures = 0, 0
+        self._prepare()
 
-    def emit() -> None:
-        nonlocal carry_out, tick
-        secs = np.full(1, float(age / rate), np.float32)
-        carry_out, made = compiled.emit(needed, carry_out, control, secs, values, np.int32(tick))
-        np.asarray(made)
-        tick += 1
+    def _prepare(self) -> None:
+        self.new, age = next(self._ages)
+        self._age_secs = np.full(1, float(age / self._rate), np.float32)
 
-    return {"between": between, "observe": observe, "emit": emit}
+    def between(self) -> None:
+        """Go on until a picture comes."""
+        if self.ticks:
+            self._prepare()
+        while not self.new:
+            self.emit()
+            self._prepare()
+
+    def observe(self) -> None:
+        """Predict the sound of the picture."""
+        picture = self._drawn[self.pictures % PICTURES]
+        self._carry_in, self._control = self._compiled.observe(
+            self._variables, self._carry_in, picture, self._knobs, np.int32(self.pictures)
+        )
+        jax.block_until_ready(self._control)
+        self.pictures += 1
+
+    def emit(self) -> None:
+        """Make the sound of a tick."""
+        self._carry_out, self.made = self._compiled.emit(
+            self._variables,
+            self._carry_out,
+            self._control,
+            self._age_secs,
+            self._knobs,
+            np.int32(self.ticks),
+        )
+        np.asarray(self.made)
+        self.ticks += 1
+
+    @property
+    def jobs(self) -> dict[str, Job]:
+        """In this order."""
+        return {"between": self.between, "observe": self.observe, "emit": self.emit}
 
 
 def percentiles(took: dict[str, list[float]]) -> tuple[float, float]:
@@ -160,7 +185,7 @@ def main(options: Options) -> None:
         variables = variables_of(config, config.sound, video_of(config))
         found = {}
         for synth in options.synths:
-            jobs = stages(config, synth, variables)
+            jobs = Ticks(config, synth, variables).jobs
             took = interleave(jobs, options.ticks, warm_up=20, alternate=False)
             found[synth] = percentiles(took)
         for row in rows(preset, found, each=options.each):

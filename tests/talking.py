@@ -54,7 +54,8 @@ def barred(count: int, seed: int = 0) -> Film:
 def dataset_of(folder: Path, films: Mapping[str, Film]) -> Dataset:
     """A data set of films, all of it for training, one frame a window."""
     spec = DataSpec(VideoSpec(FRAME_RATE, 8, 8, 1), AudioSpec(RATE), 1)
-    window, written, about = WindowSpec(FRAME_RATE, RATE, 1), [], []
+    window, about = WindowSpec(FRAME_RATE, RATE, 1), []
+    written: list[parts.Entry] = []
     for name, (frames, sound) in films.items():
         before = len(written)
         for number, pictures, audio in cut_windows(iter([frames]), iter([sound]), window):

@@ -106,13 +106,11 @@ def test_a_run_of_ones_own(fit, capsys):
     assert told(capsys, "--run", "other")[1]["run"] == "ok  run       other, autoencoder (tiny)"
 
 
-def test_a_run_that_learned_from_video(fit, capsys, monkeypatch):
-    monkeypatch.undo()  # it is really measured
-    run = make_foley_run(fit.directory.absolute().parent / "two")
-    found = doctor.run_and_speed(run.directory)
-    assert [(each.name, each.ok) for each in found][0] == ("run", True)
-    assert "dbn (tiny)" in found[0].told and "emit" in found[1].told
-
+def test_a_run_that_learned_from_video_is_measured(tmp_path):
+    run = make_foley_run(tmp_path / "run")
+    one, other = doctor.run_and_speed(run.directory)
+    assert (one.ok, one.told) == (True, f"{run.directory}, dbn (tiny)")
+    assert other.name == "speed" and "observe" in other.told and "emit" in other.told
 
 
 @pytest.mark.parametrize(

@@ -207,6 +207,15 @@ def test_skill_is_0_for_what_is_always_the_same_and_1_for_the_truth(learning, mo
     assert half["val_skill"] == pytest.approx(0.5, abs=1e-3)
 
 
+def test_skill_is_a_number_even_where_all_that_is_held_out_is_silent(learning):
+    pairs, learned, params = learning
+    held = pairs.held(100, 2)
+    held = held._replace(sound=np.zeros_like(held.sound))
+    silent = replace(learned, always=np.asarray(learned.truth(jnp.asarray(held.sound)))[0, 0])
+    assert 0 <= figures_of(silent, constant(silent, params), held)["val_skill"] <= 1
+    assert -1e9 < figures_of(silent, params, held)["val_skill"] < 0
+
+
 def test_predictions_are_those_of_playing(learning):
     pairs, learned, params = learning
     films = pairs.some(4).films
@@ -239,11 +248,20 @@ def test_a_run_is_as_loud_as_wanted(learning, kind, lufs):
     assert float(integrated_loudness(sound, RATE)) == pytest.approx(lufs, abs=1)
 
 
-def test_a_level_is_moved_so_far_and_no_farther(learning):
-    pairs, learned, params = learning
-    some = pairs.some(50)
+def test_samples_are_made_louder_so_far_and_no_farther(learning):
+    pairs, _, _ = learning
+    config = replace(CONFIG, target=replace(CONFIG.target, kind="pcm"))
+    learned = foley_of(config, target_of(config, VIDEO), pairs, 4.0, -23.0)
+    params, some = learned.init(jax.random.key(0)), pairs.some(50)
     for lufs, gain_db in ((60.0, 30.0), (-90.0, -20.0)):
         variables = tuned(replace(learned, loudness_lufs=lufs), params, some)
+        assert float(variables["gain_db"]) == gain_db
+
+
+def test_levels_are_played_as_they_are(learning):
+    pairs, learned, params = learning
+    for lufs, gain_db in ((-23.0, 0.0), (-30.0, -7.0)):
+        variables = tuned(replace(learned, loudness_lufs=lufs), params, pairs.some(50))
         assert float(variables["gain_db"]) == gain_db
 
 

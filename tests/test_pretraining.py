@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import TINY_SYNTH
-from tests.talking import FRAME_RATE, dataset_of, barred
+from tests.talking import FRAME_RATE, barred, dataset_of
 from wyh.contrastive import RbmConfig
 from wyh.foley import PairBank, foley_of, predictions
 from wyh.models.dbn import Dbn, DbnConfig, hidden

@@ -1,6 +1,5 @@
 """Films rendered with runs that learned from video, and with synths other than a run's own."""
 
-
 import numpy as np
 import pytest
 import soundfile

@@ -27,6 +27,9 @@ from wyh.transducers.protocol import Transducer
 MOST_LOUDER_DB, MOST_SOFTER_DB = 30.0, 20.0
 """How far a run's own level may be from that of the sound it learned."""
 
+LEARNED_LUFS = -23.0
+"""The loudness that every recording is brought to before anything is learned of it."""
+
 SUMMARY_SECS = 10.0
 
 MOST = 4000  # pictures that scales and levels are found from, at most
@@ -241,13 +244,18 @@ def expected_loudness(foley: Foley, scaled: Float[Array, "batch time size"]) -> 
 
 
 def tuned(foley: Foley, params: Any, pairs: Pairs) -> dict[str, Any]:
-    """What the run plays with: its level is such that films like these have the wanted loudness.
+    """What the run plays with.
+
+    Levels are predicted as they are; samples, whose phases hardly anything tells, are predicted far
+    too softly, and are made as loud as they should be.
 
     Returns:
       `{"params", "gain_db", "scale", "reference"}`.
     """
-    lufs = expected_loudness(foley, predictions(foley, params, pairs.films))
-    gain_db = jnp.clip(foley.loudness_lufs - lufs, -MOST_SOFTER_DB, MOST_LOUDER_DB)
+    gain_db = jnp.float32(foley.loudness_lufs - LEARNED_LUFS)
+    if foley.target.prediction.column:
+        lufs = expected_loudness(foley, predictions(foley, params, pairs.films))
+        gain_db = jnp.clip(foley.loudness_lufs - lufs, -MOST_SOFTER_DB, MOST_LOUDER_DB)
     return {
         "params": params,
         "gain_db": gain_db,
@@ -263,7 +271,9 @@ def figures_of(foley: Foley, params: Any, held: Pairs) -> dict[str, float]:
     flat = [each.reshape(-1, each.shape[-1]) for each in (found, truth)]
     distance = jax.jit(foley.target.distance)
     always = np.broadcast_to(foley.always, flat[1].shape)
-    figures = {"val_skill": float(1 - distance(*flat) / distance(always, flat[1]))}
+    # Where all that was held out is silence, it may be just what is always predicted.
+    apart = max(float(distance(always, flat[1])), 1e-6)
+    figures = {"val_skill": 1 - float(distance(*flat)) / apart}
     if foley.target.config.kind in ("magnitude", "exemplar"):
         off = np.abs(flat[0] - flat[1]) * foley.scale["sound"]["spread"]
         figures["val_level_db"] = float(np.mean(off))

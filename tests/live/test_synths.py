@@ -59,7 +59,7 @@ def test_what_was_played_replays_to_the_same_samples(
     run = run_dir if kind == "autoencoder" else foley_dir
     how = {} if kind == "own" else {"synth": "exemplar", "reference": reference}
     wav, log = tmp_path / "heard.wav", tmp_path / "log.jsonl"
-    summary = play(run, film, capsys, sink=str(wav), log=log, seed=3, buffer_ms=300.0, **how)
+    summary = play(run, film, capsys, sink=str(wav), log=log, seed=3, buffer_ms=2000.0, **how)
     assert 0 < summary["frames"] <= FRAMES
     heard, rate = soundfile.read(wav, dtype="float32")
     assert (len(heard), rate) == (round(FRAMES * 8000 / FRAME_RATE), 8000)
