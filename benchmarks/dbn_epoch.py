@@ -39,9 +39,10 @@ from wyh import parts, shards
 from wyh.cli import run as run_command
 from wyh.dataset import Dataset, DataSpec, Recording, encode_window, open_dataset
 from wyh.errors import check_range
-from wyh.foley import Foley, PairBank, foley_of
+from wyh.foley import Foley, foley_of
 from wyh.frames import shuffled
 from wyh.optimizers import rates
+from wyh.pairs import PairBank
 from wyh.pretraining import layers_of
 from wyh.specs import AudioSpec, VideoSpec
 from wyh.training import AHEAD

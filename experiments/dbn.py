@@ -31,9 +31,10 @@ from wyh.cli import run as run_command
 from wyh.contrastive import RbmConfig
 from wyh.earlier import config_as_begun, params_of
 from wyh.errors import check_range
-from wyh.foley import Foley, PairBank, Pairs, figures_of, foley_of, summaries_of, tuned
+from wyh.foley import Foley, figures_of, foley_of, summaries_of, tuned
 from wyh.models.dbn import DbnConfig, predict
 from wyh.optimizers import Method, Schedule, descent
+from wyh.pairs import PairBank, Pairs
 from wyh.pretraining import By, check_pretraining, machine_step, machines, output_step, outputs
 from wyh.run_choice import default_run_dir
 from wyh.runs import BestMetric

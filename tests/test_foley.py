@@ -10,9 +10,10 @@ from tests.talking import FRAME_RATE, PERIOD, RATE, dataset_of, hissing, talking
 from wyh import foley as foley_module
 from wyh import knobs
 from wyh.errors import WyhError
-from wyh.foley import PairBank, figures_of, foley_of, led, predictions, summaries_of, tuned
+from wyh.foley import figures_of, foley_of, predictions, summaries_of, tuned
 from wyh.frames import FrameBank
 from wyh.models.dbn import DbnConfig
+from wyh.pairs import PairBank, led
 from wyh.signal.levels import integrated_loudness
 from wyh.specs import VideoSpec
 from wyh.synths.targets import TargetConfig
@@ -169,7 +170,7 @@ def test_the_reference_is_real_sound_as_long_as_wanted(flickering, learning):
 def test_of_films_shorter_than_two_seconds_what_there_is_is_the_reference(tmp_path, learning):
     dataset = dataset_of(tmp_path / "set", {"a.mp4": hissing(10)})
     bank = PairBank.of(dataset, PERIOD, 0, 1, 0.0)
-    assert len(bank.reference(learning[1].target, 60.0)["sound"]) == 10 * PERIOD
+    assert len(bank.reference(learning[1].target, 60.0)["sound"]) == 30 * PERIOD
 
 
 def test_inputs_and_truth_are_standardised(learning):
@@ -250,7 +251,7 @@ def test_a_run_is_as_loud_as_wanted(learning, kind, lufs):
 
 def test_samples_are_made_louder_so_far_and_no_farther(learning):
     pairs, _, _ = learning
-    config = replace(CONFIG, target=replace(CONFIG.target, kind="pcm"))
+    config = replace(CONFIG, target=replace(CONFIG.target, kind="real"))
     learned = foley_of(config, target_of(config, VIDEO), pairs, 4.0, -23.0)
     params, some = learned.init(jax.random.key(0)), pairs.some(50)
     for lufs, gain_db in ((60.0, 30.0), (-90.0, -20.0)):

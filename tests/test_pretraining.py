@@ -9,8 +9,9 @@ import pytest
 from tests.conftest import TINY_SYNTH
 from tests.talking import FRAME_RATE, barred, dataset_of
 from wyh.contrastive import RbmConfig
-from wyh.foley import PairBank, foley_of, predictions
+from wyh.foley import foley_of, predictions
 from wyh.models.dbn import Dbn, DbnConfig, hidden
+from wyh.pairs import PairBank
 from wyh.pretraining import layers_of, machine_step, machines, output_step, outputs
 from wyh.specs import VideoSpec
 from wyh.synths.targets import TargetConfig
