@@ -1,8 +1,8 @@
 """All comparisons, one after the other: `make bench`.
 
-    python -m benchmarks                   # all of them, about 12 minutes on 2 quiet cores
+    python -m benchmarks                   # all of them, about 18 minutes on 2 quiet cores
     python -m benchmarks istft media       # some
-    python -m benchmarks --quick           # all in 3 minutes or so: rough figures
+    python -m benchmarks --quick           # all in 5 minutes or so: rough figures
 
 Writes `benchmarks/results/latest.json` and a table beside it. Figures of programs that were not
 named stay where they come from the same machine. Quick figures are only printed, unless --out
@@ -38,12 +38,23 @@ PROGRAMS = {
     "records": ("--rounds", "2"),
     "media": ("--rounds", "1", "--loops", "2"),
     "rbm": ("--rounds", "3", "--epochs", "5"),
+    "dbn_epoch": ("--rounds", "3", "--steps", "20"),
+    "foley_tick": ("--ticks", "50", "--synths", "noise", "exemplar"),
 }
 BUSY = 0.5  # programs that run at once, on average of the last minute
-WITH_TORCH = {"istft", "training_step"}
+WITH_TORCH = {"istft", "training_step", "dbn_epoch"}
 WITH_RUN = {"live_tick", "media"}
 
-Name = Literal["istft", "training_step", "live_tick", "records", "media", "rbm"]
+Name = Literal[
+    "istft",
+    "training_step",
+    "live_tick",
+    "records",
+    "media",
+    "rbm",
+    "dbn_epoch",
+    "foley_tick",
+]
 
 
 @dataclass(frozen=True)

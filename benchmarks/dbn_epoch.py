@@ -117,9 +117,10 @@ class Ours:
         self.bank, learned = learning(folder, config)
         params = learned.init(jax.random.key(0))
         opt_state = jax.jit(make_optimizer(config).init)(params)
-        self.state = State(jnp.int32(0), params, opt_state, ())
+        # A copy: a step writes over it.
+        self.state = jax.tree.map(jnp.array, State(jnp.int32(0), params, opt_state, ()))
 
-        @jax.jit
+        @functools.partial(jax.jit, donate_argnums=0)
         def step(state: State, pairs: Any) -> Any:
             key = jax.random.fold_in(jax.random.key(0), state.step)
             return train_step(state, pairs, key, learned=learned, config=config)

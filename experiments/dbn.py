@@ -283,6 +283,7 @@ def main(config: Config) -> None:
         summaries=lambda variables: summaries_of(learned, transducer, variables, held),
         run=run,
         options=config.fit,
+        in_place=True,
         resume=config.resume,
     )
     print(f"best val_skill {result.best:.3f} at step {result.best_step}", file=sys.stderr)

@@ -12,7 +12,6 @@ import pytest
 from benchmarks import dbn_epoch, foley_tick, inputs
 from experiments.dbn import PRESETS
 from tests.conftest import TINY_SYNTH
-from wyh.cli import parse
 from wyh.errors import WyhError
 from wyh.frames import shuffled
 from wyh.specs import SynthName, VideoSpec
@@ -192,11 +191,3 @@ def test_without_torch(monkeypatch):
     monkeypatch.setattr(inputs.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(WyhError, match="got no PyTorch to compare with"):
         dbn_epoch.main(dbn_epoch.Options())
-
-
-@pytest.mark.parametrize("module", [dbn_epoch, foley_tick])
-def test_help(module, capsys):
-    with pytest.raises(SystemExit) as stop:
-        parse(module.Options, "python -m benchmarks", None, ["--help"])
-    assert not stop.value.code
-    assert module.Options.__doc__ in capsys.readouterr().out

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray, UInt8
 
 from wyh import knobs
 from wyh.journal import Summaries
@@ -79,7 +79,8 @@ def foley_of(
 ) -> Foley:
     """Find out how a bank's pictures and sound are to be standardised."""
     some = pairs.some(MOST)
-    inputs = np.asarray(jax.jit(partial(seen, config))(some.films))
+    see = jax.jit(partial(seen, config))
+    inputs = np.concatenate([np.asarray(see(films)) for films in _pieces(some.films)])
     values = jax.jit(target.values)(some.sound).reshape(-1, target.size)
     sound = jax.tree.map(np.asarray, target.scale(values))
     scale = {
@@ -89,6 +90,11 @@ def foley_of(
     always = (np.median(np.asarray(values), axis=0) - sound["mean"]) / sound["spread"]
     reference = pairs.reference(target, reference_secs)
     return Foley(config, target, Dbn(config.model, target.size), scale, always, reference, loudness)
+
+
+def _pieces(films: UInt8[np.ndarray, "n time height width channel"]) -> list[np.ndarray]:
+    """Some at a time: thousands of films at once, as floats, took 1.3 GB."""
+    return np.array_split(films, -(-len(films) // 250))
 
 
 def seen(config: FoleyConfig, films: Array) -> Float[Array, "batch time inputs"]:
@@ -141,7 +147,8 @@ def tuned(foley: Foley, params: Any, pairs: Pairs) -> dict[str, Any]:
 def figures_of(foley: Foley, params: Any, held: Pairs) -> dict[str, float]:
     """How near predictions come to the sound of held-out films."""
     truth = np.asarray(jax.jit(foley.truth)(held.sound))
-    found = np.asarray(predictions(foley, params, held.films))
+    pieces = [np.asarray(predictions(foley, params, films)) for films in _pieces(held.films)]
+    found = np.concatenate(pieces)
     flat = [each.reshape(-1, each.shape[-1]) for each in (found, truth)]
     distance = jax.jit(foley.target.distance)
     always = np.broadcast_to(foley.always, flat[1].shape)
