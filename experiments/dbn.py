@@ -7,7 +7,7 @@
 
 On 2 cores `default` takes a minute. Expect
 
-    val_skill 0.1 on the bundled film, 0.3 on ten minutes: how much nearer the predicted sound is
+    val_skill 0.05 on the bundled film, 0.3 on ten minutes: how much nearer the predicted sound is
               than one that is always the same, on seconds kept out of training
 
 Then: `python -m wyh.render FILM.mp4 --out heard.mp4`, with `--synth exemplar` and others to play it
@@ -74,9 +74,7 @@ class Config:
     pretrain_by: By = "machines"
     """machines: each layer as a restricted Boltzmann machine, of pictures alone; sound: each with
     an output of its own, by the sound."""
-    rbm: RbmConfig = field(
-        default_factory=lambda: RbmConfig(visible="gaussian", learning_rate=0.003)
-    )
+    rbm: RbmConfig = field(default_factory=lambda: RbmConfig(visible="gaussian"))
     fit: Annotated[FitOptions, tyro.conf.arg(name="")] = field(
         default_factory=lambda: FitOptions(steps=2000, evaluate_every=200)
     )
