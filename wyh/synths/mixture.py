@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
 
 from wyh.errors import check_range
 from wyh.knobs import SCALES
-from wyh.signal.notes import CENTS, check_scale, scale_notes, tune
+from wyh.signal.scales import CENTS, check_scale, scale_notes, tune
 from wyh.synths.noise import NoiseConfig, NoiseSynth
 from wyh.synths.oscillators import OscillatorBank
 from wyh.synths.output import OutputCarry, init_output, output
