@@ -40,7 +40,7 @@ from wyh.run_choice import default_run_dir
 from wyh.runs import BestMetric
 from wyh.specs import Fit
 from wyh.synths.noise import NoiseConfig
-from wyh.synths.targets import Target, TargetConfig
+from wyh.synths.targets import Kind, Target, TargetConfig
 from wyh.training import FitOptions, Phase, fit, open_run
 from wyh.transducers.dbn import FoleyConfig, foley
 
@@ -62,6 +62,8 @@ class Config:
     fit_picture: Fit = "crop"  # how a picture of another shape is made to fit
     frame_rate: str | None = None  # Hz, to which films are brought; that of the footage
     sound: Annotated[FoleyConfig, tyro.conf.arg(name="")] = field(default_factory=FoleyConfig)
+    target: Kind | None = None  # what is learned of the sound; that of --target.kind unless given
+    context_sound: int | None = None  # predictions to feed back; --model.context-sound unless given
     loudness_lufs: float = -23.0  # of every recording, and of the run, -60 to -10
     silence_anchors: float = 1.0  # s of black and white pictures with silence to add, 0 to 3600
     reference_secs: float = 120.0  # of true sound kept in the run, for exemplars, 2 to 3600
@@ -80,6 +82,13 @@ class Config:
     )
 
     def __post_init__(self) -> None:
+        if self.target is not None:  # short for what lies deeper
+            synth = "exemplar" if self.target == "exemplar" else self.sound.synth
+            target = replace(self.sound.target, kind=self.target)
+            object.__setattr__(self, "sound", replace(self.sound, target=target, synth=synth))
+        if self.context_sound is not None:
+            model = replace(self.sound.model, context_sound=self.context_sound)
+            object.__setattr__(self, "sound", replace(self.sound, model=model))
         check_range("loudness_lufs", self.loudness_lufs, -60, -10)
         check_range("silence_anchors", self.silence_anchors, 0, 3600, "s")
         check_range("reference_secs", self.reference_secs, 2, 3600, "s")
@@ -111,11 +120,10 @@ def of_seed(
     linear = NoiseConfig(
         sample_rate, n_fft=2048, low_hz=sample_rate / 2048, high_hz=sample_rate / 2
     )
-    synth: Any = "raw" if target.kind == "pcm" else "overlap"
     return Config(
         grey=True,
         frame_rate="30",
-        sound=FoleyConfig(model, target, linear, synth),
+        sound=FoleyConfig(model, target, linear, "raw" if target.kind == "pcm" else "overlap"),
         silence_anchors=0.0,
         pretrain=200,
         pretrain_by=by,

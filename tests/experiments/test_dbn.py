@@ -16,7 +16,8 @@ from tests.conftest import TINY_SYNTH, ended, make_dataset
 from tests.media.clips import run_ffmpeg
 from tests.report.talkies import RATE, VIDEO, pictures, write_film
 from wyh import knobs
-from wyh.plain import from_plain
+from wyh.cli import parse
+from wyh.plain import from_plain, to_plain
 from wyh.runs import load_run, load_variables
 from wyh.specs import VideoSpec
 from wyh.training import FitOptions, FitResult
@@ -378,3 +379,13 @@ def test_bad_runs(film, trained, tmp_path, capsys):
     config.write_text(config.read_text().replace('"kind": "dbn"', '"kind": "autoencoder"'))
     told = refused(capsys, "--resume", "--out", run)
     assert "is a run of autoencoder, wanted dbn: choose with --out" in told
+
+
+def test_short_options_reach_what_lies_deeper():
+    given = ["--target", "exemplar", "--context-sound", "2"]
+    config = parse(Config, "dbn", PRESETS, given)
+    assert config.sound.target.kind == config.sound.synth == "exemplar"
+    assert config.sound.model.context_sound == 2
+    assert from_plain(Config, to_plain(config)) == config
+    plain = parse(Config, "dbn", PRESETS, ["--preset", "basic"])
+    assert plain.sound.target.kind == "pcm" and plain.sound.synth == "raw"
