@@ -109,13 +109,7 @@ def of_seed(
 ) -> Config:
     """A network of the seed: one grey picture of 64x64 pixels, 30 times a second."""
     model = DbnConfig(
-        widths=widths,
-        units="sigmoid",
-        view=view,
-        shrink=1,
-        context=(),
-        standardised=False,
-        dropout=0.0,
+        widths, "sigmoid", view, shrink=1, context=(), standardised=False, dropout=0.0
     )
     linear = NoiseConfig(
         sample_rate, n_fft=2048, low_hz=sample_rate / 2048, high_hz=sample_rate / 2
@@ -176,7 +170,10 @@ def loss_fn(
     """How far predictions are from the sound; `own` is how many of them are fed back, of 1."""
     inputs, sounds = learned.inputs(films), learned.config.model.context_sound
     found: list[Array] = []
-    known = [truth[:, place] for place in range(sounds)]  # what is fed back: true or predicted
+    # At first what is true is fed back, or nothing, as when playing begins.
+    begun_key, key = jax.random.split(key)
+    begun = jax.random.uniform(begun_key, (len(truth), 1)) >= own
+    known = [jnp.where(begun, truth[:, place], 0.0) for place in range(sounds)]
     for place in range(sounds, truth.shape[1]):
         drop_key, own_key = jax.random.split(jax.random.fold_in(key, place))
         x = jnp.concatenate([inputs[:, place], *known[place - sounds :]], axis=-1)
