@@ -27,6 +27,26 @@ class Column(NamedTuple):
     samples: Float[Array, "*lead n"]  # in [-1, 1]
 
 
+class Strikes(NamedTuple):
+    """Which notes are struck in the time of a picture, and when."""
+
+    onset: Float[Array, "*lead notes"]  # probability
+    offset: Float[Array, "*lead notes"]  # in picture periods from the middle, -0.5 to 0.5
+
+
+class NoteAmplitudes(NamedTuple):
+    """How loud notes are around this picture and the one before, and how they are struck in both.
+
+    Amplitudes are those that `wyh.signal.notes.NoteReader` reads of a sound. Carrying the picture
+    before lets `emit` glide, and strike late in its time, by the control's age alone.
+    """
+
+    value: Float[Array, "*lead notes"]  # amplitude of a sine, linear
+    previous: Float[Array, "*lead notes"]
+    strikes: Strikes
+    previous_strikes: Strikes
+
+
 @dataclass(frozen=True)
 class Synth:
     """The emit side of a sonifier.
@@ -37,8 +57,9 @@ class Synth:
       latency_samples: from the middle of a picture's time to the middle of its sound.
       init: `(variables, key, batch_size) -> carry`.
       emit_many: `(variables, carry, controls, ages_secs, knobs, keys) -> (carry, sound)`, as in
-        `wyh.transducers.protocol`; controls are `Magnitudes` or `Column` as the model gives them,
-        `variables["gain_db"]` is the run's calibrated level. Mono: `float32 [batch, time * block]`.
+        `wyh.transducers.protocol`; controls are `Magnitudes`, `Column` or `NoteAmplitudes`, as the
+        model gives them, `variables["gain_db"]` is the run's calibrated level. Mono:
+        `float32 [batch, time * block]`.
       needs: names at the top of the variables, without which it cannot play.
     """
 
