@@ -33,7 +33,7 @@ def run(tmp_path):
 
 def stand_in(run, checkpoint, *, synth=None):
     """The same sound for some synths; the others cannot play it."""
-    if synth in ("exemplar", "granular", "raw"):
+    if synth in ("exemplar", "reference_phase", "granular", "raw"):
         raise WyhError(f"{run.directory} has no sound to take grains from")
     sound = from_plain(SonifierConfig, run.config["sound"])
     return Player(run, sonifier(sound, run.stream.video), load_variables(run, checkpoint))
@@ -106,7 +106,9 @@ def found(own, best, interval, secs=4.0, harmonics=(1.0, 2.0, 7.0)):
     zero = np.zeros(4)
 
     def near(value):
-        return Nearness(np.full(4, value), zero, zero, zero, zero, zero)
+        apart = np.zeros((4, 3, 4))
+        apart[:, 1], apart[:, 2] = 1.0, value
+        return Nearness(apart, zero, zero, zero, zero, zero)
 
     trial = Trial(np.zeros((4, 100), np.float32), list(harmonics), -0.5)
     rivals = {"silence": near(9.0), "nearest_picture": near(best)}
