@@ -269,11 +269,7 @@ def main(config: Config) -> None:
     )
     result = fit(
         State(jnp.int32(0), params, opt_state, early),
-        train_step=partial(
-            train_step,
-            learned=learned,
-            config=config,
-        ),
+        train_step=partial(train_step, learned=learned, config=config),
         phases=[
             Phase(
                 config.pretrain, partial(layer_step, number=number, learned=learned, config=config)
