@@ -7,7 +7,7 @@
 
 On 2 cores `default` takes a minute. Expect
 
-    val_skill 0.05 on the bundled film, 0.3 on ten minutes: how much nearer the predicted sound is
+    val_skill 0.03 on the bundled film, 0.3 on ten minutes: how much nearer the predicted sound is
               than one that is always the same, on seconds kept out of training
 
 Then: `python -m wyh.render FILM.mp4 --out heard.mp4`, with `--synth exemplar` and others to play it
@@ -64,7 +64,7 @@ class Config:
     sound: Annotated[FoleyConfig, tyro.conf.arg(name="")] = field(default_factory=FoleyConfig)
     target: Kind | None = None  # what is learned of the sound; that of --target.kind unless given
     context_sound: int | None = None  # predictions to feed back; --model.context-sound unless given
-    loudness_lufs: float = -23.0  # of every recording, and of the run, -60 to -10
+    loudness_lufs: float = -23.0  # at which the films' own sound would be played, -60 to -10
     silence_anchors: float = 1.0  # s of black and white pictures with silence to add, 0 to 3600
     reference_secs: float = 120.0  # of true sound kept in the run, for exemplars, 2 to 3600
 

@@ -12,26 +12,21 @@ from jaxtyping import Array, Float, PRNGKeyArray, UInt8
 
 from wyh import knobs
 from wyh.journal import Summaries
+from wyh.loudness import TARGET_LUFS
 from wyh.models.dbn import Dbn, inputs_of, standard_inputs
 from wyh.pairs import PairBank, Pairs
 from wyh.synths.noise import NoiseSynth
 from wyh.synths.targets import Target
-from wyh.transducers.dbn import FoleyConfig, predicted_in_turn, standardised
+from wyh.transducers.dbn import FoleyConfig, Scale, predicted_in_turn, restored, standardised
 from wyh.transducers.offline import sonify
 from wyh.transducers.protocol import Transducer
 
 MOST_LOUDER_DB, MOST_SOFTER_DB = 30.0, 20.0
 """How far a run's own level may be from that of the sound it learned."""
 
-LEARNED_LUFS = -23.0
-"""The loudness that every recording is brought to before anything is learned of it."""
-
 SUMMARY_SECS = 10.0
 
 MOST = 4000  # pictures that scales and levels are found from, at most
-
-Scale = Mapping[str, Any]
-"""`{"inputs": {"mean", "spread"}, "sound": {"mean", "spread"}}`: how both are standardised."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,16 +34,16 @@ class Foley:
     """What is the same throughout a training. Holds constants only.
 
     Attributes:
-      scale: how inputs and sound are standardised.
+      scale: of `inputs`, and of `sound`.
       always: the standardised values of a sound that is always the same, and as near as can be.
       reference: real sound to choose grains and phases from.
-      loudness_lufs: to which the sound of training pictures is set.
+      loudness_lufs: at which the films' own sound would be played.
     """
 
     config: FoleyConfig
     target: Target
     model: Dbn
-    scale: Scale
+    scale: Mapping[str, Scale]
     always: Float[np.ndarray, " size"]
     reference: Mapping[str, np.ndarray]
     loudness_lufs: float
@@ -65,13 +60,11 @@ class Foley:
 
     def truth(self, sound: Float[Array, "batch time length"]) -> Float[Array, "batch time size"]:
         """What is to be predicted, standardised."""
-        mean, spread = (self.scale["sound"][name][None, None] for name in ("mean", "spread"))
-        return (self.target.values(sound) - mean) / spread
+        return standardised(self.target.values(sound), self.scale["sound"])
 
     def values(self, scaled: Float[Array, "batch time size"]) -> Float[Array, "batch time size"]:
         """Standardised values as the target has them."""
-        mean, spread = (self.scale["sound"][name][None, None] for name in ("mean", "spread"))
-        return scaled * spread + mean
+        return restored(scaled, self.scale["sound"])
 
 
 def foley_of(
@@ -132,7 +125,7 @@ def tuned(foley: Foley, params: Any, pairs: Pairs) -> dict[str, Any]:
     Returns:
       `{"params", "gain_db", "scale", "reference"}`.
     """
-    gain_db = jnp.float32(foley.loudness_lufs - LEARNED_LUFS)
+    gain_db = jnp.float32(foley.loudness_lufs - TARGET_LUFS)
     if foley.target.prediction.column:
         lufs = expected_loudness(foley, predictions(foley, params, pairs.films))
         gain_db = jnp.clip(foley.loudness_lufs - lufs, -MOST_SOFTER_DB, MOST_LOUDER_DB)

@@ -5,6 +5,9 @@ from jaxtyping import Float32
 
 from wyh.signal.levels import FLOOR_LUFS, integrated_loudness
 
+TARGET_LUFS = -23.0
+"""To which every recording is brought before anything is learned of it."""
+
 MOST_DB = 30.0
 """Nothing is turned up by more: what is left then is hiss."""
 
@@ -41,7 +44,7 @@ def recording_loudness(waveform: Float32[np.ndarray, " samples"], sample_rate: i
 
 
 def recording_gain(
-    waveform: Float32[np.ndarray, " samples"], sample_rate: int, target_lufs: float = -23.0
+    waveform: Float32[np.ndarray, " samples"], sample_rate: int, target_lufs: float = TARGET_LUFS
 ) -> float:
     """The factor that brings a recording to a loudness; 1 where it is silent.
 

@@ -120,7 +120,7 @@ def test_the_result_in_a_sentence():
     better = found(1.0, 1.25, Interval(20, 10, 30))
     assert sentence(better) == (
         "In 4 s of film that it never trained on, what the run makes of the pictures is 20.0 % "
-        "nearer to the true sound than the best that needs no learning, the sound of the nearest "
+        "nearer to the true sound than the best of four references, the sound of the nearest "
         "picture (95 % interval 10.0 to 30.0 %)."
     )
     worse = sentence(found(1.3, 1.25, Interval(-4, -9, 1)))

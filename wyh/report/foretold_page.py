@@ -22,7 +22,7 @@ _BODY = Template("""<section class="hero">
 </section>
 <ul class="big">$big</ul>
 
-<h2>Against what needs no learning</h2>
+<h2>Against four references</h2>
 <p>Distance from the sound that belongs to the pictures, by magnitudes at four resolutions: the
 shorter the bar, the nearer.</p>
 <ul class="bars">$bars</ul>

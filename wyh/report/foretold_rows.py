@@ -82,7 +82,7 @@ def _near(told: Foretold) -> list[Figure]:
             about="by how much the distance is smaller than that of the best of silence, the mean "
             "spectrum, the run shown other seconds and the nearest picture's sound",
             wanted=_AHEAD_PERCENT if told.secs >= _ENOUGH_SECS else None,
-            headline="nearer to the true sound than the best of four that need no learning",
+            headline="nearer to the true sound than the best of four references",
         )
     ]
     heads = {
@@ -160,8 +160,7 @@ def sentence(told: Foretold) -> str:
     way, size = ("nearer to", value) if value >= 0 else ("further from", -value)
     said = (
         f"In {told.secs:.0f} s of film that it never trained on, what the run makes of the "
-        f"pictures is {size:.1f} % {way} the true sound than the best that needs no learning, "
-        f"{best}"
+        f"pictures is {size:.1f} % {way} the true sound than the best of four references, {best}"
     )
     interval = f"{low:.1f} to {high:.1f} %".replace("-", "\N{MINUS SIGN}")
     chance = "; that may be chance" if low <= 0 <= high else ""

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from wyh.errors import WyhError
+from wyh.loudness import TARGET_LUFS
 from wyh.media.decode import probe
 from wyh.media.find import find_files, kind_by_name
 from wyh.report.excerpts import Division
@@ -20,7 +21,6 @@ from wyh.specs import StreamSpec
 from wyh.windows import Split, WindowSpec, assign_splits, fit_every
 
 LEAST = 2  # excerpts
-TARGET_LUFS = -23.0  # of every recording, as `recording_gain` has it
 _SILENT = 1e-6  # mean square of an excerpt: 37 dB under the loudness of its recording
 
 

@@ -57,7 +57,7 @@ def raw(prediction: Prediction, block: int = 256) -> Synth:
     Raises:
       WyhError: pictures come faster than blocks.
     """
-    _check_pace(prediction, block)
+    check_pace(prediction, block)
     noise, size = prediction.noise, math.ceil(prediction.period - 1e-6)
     limiter = Limiter(noise.sample_rate, ceiling_db=noise.ceiling_db)
 
@@ -166,7 +166,7 @@ def laid(
     Raises:
       WyhError: pictures come faster than blocks.
     """
-    _check_pace(prediction, block)
+    check_pace(prediction, block)
     noise = prediction.noise
     limiter = Limiter(noise.sample_rate, ceiling_db=noise.ceiling_db)
 
@@ -215,7 +215,8 @@ def drawn_for(
     return drawn.swapaxes(0, 1)
 
 
-def _check_pace(prediction: Prediction, block: int) -> None:
+def check_pace(prediction: Prediction, block: int) -> None:
+    """Raise WyhError where pictures come faster than blocks."""
     if not 1 <= block <= prediction.period:
         raise WyhError(
             f"got blocks of {block} samples and {prediction.frame_rate:g} pictures a second, "

@@ -13,8 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Int16, Key, PRNGKeyArray
 
-from wyh.errors import WyhError, check_range
+from wyh.errors import check_range
 from wyh.signal.levels import Limiter
+from wyh.synths.columns import check_pace
 from wyh.synths.laying import LayingCarry, due, init_laying, lay
 from wyh.synths.output import OutputCarry, init_output, output
 from wyh.synths.prediction import Prediction
@@ -78,11 +79,7 @@ def exemplar(prediction: Prediction, config: ExemplarConfig) -> Synth:
     """
     noise, sizes, groups = prediction.noise, grain_sizes(prediction), compared(prediction)
     block = noise.hop_length
-    if block > prediction.period:
-        raise WyhError(
-            f"got blocks of {block} samples and {prediction.frame_rate:g} pictures a second, "
-            f"wanted blocks of 1 to {int(prediction.period)} samples: lower the frame rate"
-        )
+    check_pace(prediction, block)
     limiter = Limiter(noise.sample_rate, ceiling_db=noise.ceiling_db)
     chooser = Chooser(config, sizes)
 

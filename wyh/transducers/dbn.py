@@ -1,5 +1,6 @@
 """A deep belief network as a sonifier: the sound that belongs to pictures, played by any synth."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -84,8 +85,7 @@ def foley(config: FoleyConfig, video: VideoSpec) -> Transducer:
         regard, present = presence(carry.regard, pictures[:, reach:], frame_rate, knobs)
         inputs = standardised(inputs_of(pictures, config.model), variables["scale"]["inputs"])
         scaled, heard = predicted_in_turn(model, variables["params"], inputs, carry.sound)
-        scale = variables["scale"]["sound"]
-        values = scaled * scale["spread"][None, None] + scale["mean"][None, None]
+        values = restored(scaled, variables["scale"]["sound"])
         last = jnp.where(carry.started > 0, carry.last, values[:, 0])
         faint = jnp.where(carry.started > 0, carry.present, present[:, 0])
         control = faded(target.control(values, last), present, faint)
@@ -115,13 +115,27 @@ def foley(config: FoleyConfig, video: VideoSpec) -> Transducer:
     return Transducer(spec, init, observe_many, emit_many, needs)
 
 
+Scale = Mapping[str, Float[Array | np.ndarray, " values"]]
+"""`{"mean", "spread"}` of each value: how inputs, or the sound, are standardised."""
+
+
 def standardised(
-    inputs: Float[Array, "*lead inputs"], scale: dict[str, Float[Array | np.ndarray, " inputs"]]
-) -> Float[Array, "*lead inputs"]:
-    """Inputs as the first layer takes them."""
-    lead = (1,) * (inputs.ndim - 1)
-    mean, spread = (scale[name].reshape(*lead, -1) for name in ("mean", "spread"))
-    return (inputs - mean) / spread
+    values: Float[Array, "*lead values"], scale: Scale
+) -> Float[Array, "*lead values"]:
+    """Inputs as the first layer takes them, or sound as the last one gives it."""
+    mean, spread = _along(values, scale)
+    return (values - mean) / spread
+
+
+def restored(scaled: Float[Array, "*lead values"], scale: Scale) -> Float[Array, "*lead values"]:
+    """What `standardised` was given."""
+    mean, spread = _along(scaled, scale)
+    return scaled * spread + mean
+
+
+def _along(values: Array, scale: Scale) -> list[Any]:
+    lead = (1,) * (values.ndim - 1)
+    return [scale[name].reshape(*lead, -1) for name in ("mean", "spread")]
 
 
 def predicted_in_turn(

@@ -42,6 +42,7 @@ def sonify(
         observe_ticks=OBSERVE_TICKS,
         emit_ticks=EMIT_TICKS,
     )
+    variables = jax.device_put(variables)  # once, not with every chunk
     controls = observe_all(compiled, variables, frames, knobs)
     yield from _trim(emit_all(compiled, variables, spec, controls, knobs), spec)
 
@@ -76,6 +77,7 @@ def visualize(
         observe_ticks=OBSERVE_TICKS,
         emit_ticks=at_once,
     )
+    variables = jax.device_put(variables)
     heard = _Blocks(sound, spec, at_once)
     controls = observe_all(compiled, variables, heard, knobs)
     carry, values, picture, oldest, held = compiled.carry_out, traced(knobs), 0, 0, None
