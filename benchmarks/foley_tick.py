@@ -11,7 +11,7 @@ in playing, and do not count. Parameters are random: no value changes the time.
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any, get_args
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -24,12 +24,13 @@ from wyh.cli import run as run_command
 from wyh.errors import check_range
 from wyh.models.dbn import Dbn
 from wyh.specs import SynthName, VideoSpec
+from wyh.synths.named import ANYTHING
 from wyh.synths.reference import corpus
 from wyh.transducers.compile import compile_transducer, traced, use_compilation_cache
 from wyh.transducers.dbn import FoleyConfig, foley, target_of
 
 WANTED = 5.0  # ms, the 95th percentile of a tick
-SYNTHS: tuple[SynthName, ...] = get_args(SynthName)
+SYNTHS: tuple[SynthName, ...] = ANYTHING
 FOOTAGE_RATE = "24"  # Hz, of presets that learn at that of their footage
 PICTURES = 16  # that come by turns
 

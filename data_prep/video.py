@@ -5,7 +5,7 @@
 An hour of 720p footage takes some 2 minutes on 2 cores and 1.2 GB of disk at the default size;
 memory stays below 500 MB. The directory is printed last; train on it with
 `python -m experiments.autoencoder --data data/footage`. Interrupted, it goes on where it stopped
-when it is run again.
+when it is run again. What was played, told in `NAME.truth.csv` beside a film, goes into it too.
 """
 
 import warnings
@@ -21,6 +21,7 @@ import numpy as np
 import tyro
 
 from data_prep import inputs
+from data_prep.truths import copy_truths, digests, find_truths, without_truths
 from wyh import parts, shards, windows
 from wyh.dataset import DataSpec, Recording, encode_window
 from wyh.errors import WyhError
@@ -55,6 +56,7 @@ class Footage(NamedTuple):
     infos: dict[str, MediaInfo]
     spec: DataSpec
     unusable: dict[str, str]
+    truths: dict[str, bytes]
     fingerprint: str
 
 
@@ -76,7 +78,7 @@ def survey(config: Config) -> Footage:
     """Look at all inputs, without decoding them.
 
     Raises:
-      WyhError: when none is a video, or an option is out of range.
+      WyhError: when none is a video, a truth is no film's, or an option is out of range.
     """
     windows.holdout_every(config.holdout)
     if config.workers < 0:
@@ -85,7 +87,7 @@ def survey(config: Config) -> Footage:
     rate = as_rate(config.frame_rate) if config.frame_rate else None
     video = VideoSpec(rate or Fraction(24), height, width, config.channels, config.fit)
     spec = DataSpec(video, AudioSpec(config.sample_rate), config.frames_per_window)
-    named, found = find_files(config.inputs, leave_out=config.out)
+    named, found = without_truths(*find_files(config.inputs, leave_out=config.out))
     unusable: dict[str, str] = {}
     for path in list(found):
         if kind_by_name(path) not in ("video", "application", ""):
@@ -107,9 +109,11 @@ def survey(config: Config) -> Footage:
         rate = _common_rate({name: good[path][1] for name, path in files.items()})
         spec = replace(spec, video=replace(video, frame_rate=rate))
     spec.window  # noqa: B018 (its checks)
-    mark = parts.fingerprint(files, {"spec": spec.to_json(), "holdout": config.holdout})
     infos = {name: good[path][0] for name, path in files.items()}
-    return Footage(files, infos, spec, unusable, mark)
+    truths = find_truths(files, infos)
+    options = {"spec": spec.to_json(), "holdout": config.holdout, **digests(truths)}
+    mark = parts.fingerprint(files, options)
+    return Footage(files, infos, spec, unusable, truths, mark)
 
 
 def _look(path: Path, measure: bool) -> tuple[MediaInfo, Fraction | None] | str:
@@ -225,6 +229,7 @@ def _prepare(footage: Footage, config: Config) -> Path:
         if config.holdout and not any(recording.test for recording in recordings):
             inputs.say("the footage is too short to keep any of it for testing")
         files = [part for result in done.values() for part in result.parts]
+        copy_truths(config.out, done, footage.truths)
         shards.finish(config.out, work, footage.fingerprint, footage.spec, files, recordings)
     return config.out
 

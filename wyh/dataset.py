@@ -24,6 +24,8 @@ NAME = "wyh_windows"
 INDEX = "wyh.json"
 WORK = ".preparing-"
 """How the folder of an unfinished preparation begins."""
+TRUTH = "truth"
+"""The folder of what was played."""
 
 Batch = dict[str, np.ndarray]
 """`frames` uint8 [batch time height width channel], `audio` int16 [batch samples],
@@ -144,6 +146,11 @@ class Dataset:
     def paths(self, split: Split) -> list[Path]:
         """The shards of a split."""
         return [self.path / shard.file for shard in self.shards[split]]
+
+    def truth(self, recording: str) -> Path | None:
+        """What was played in a recording, a file for `wyh.transcript`, if there is one."""
+        path = self.path / TRUTH / f"{recording}.csv"
+        return path if path.is_file() else None
 
     def split(self, split: Split) -> Source:
         """Random access to the records of a split; `decode` reads them."""

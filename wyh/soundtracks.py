@@ -136,6 +136,10 @@ class Soundtrack:
             gains[i] = recording_gain(to_waveform(self._stored(int(i))), self._rate)
         return gains
 
+    def recording(self, number: int) -> Float32[np.ndarray, " samples"]:
+        """The sound of a recording from its first sample on, with its holes, in [-1, 1)."""
+        return to_waveform(self._sound[self._edges[number] : self._edges[number + 1]])
+
     def _stored(self, recording: int) -> Int16[np.ndarray, " samples"]:
         """The sound of a recording without its holes."""
         mine = np.flatnonzero(self._run_recording == recording)

@@ -20,10 +20,19 @@ LUMA = (0.2126, 0.7152, 0.0722)
 Direction = Literal["see-hear", "hear-see"]
 
 SynthName = Literal[
-    "noise", "continuous_phase", "reference_phase", "overlap", "granular", "exemplar", "raw"
+    "noise",
+    "continuous_phase",
+    "reference_phase",
+    "overlap",
+    "granular",
+    "exemplar",
+    "raw",
+    "additive",
+    "knn",
 ]
 """Noise bands and oscillators; bands whose phases wander, or come from a recording; columns laid
-over one another; clouds of their grains; grains of real sound; columns end to end, which hum."""
+over one another; clouds of their grains; grains of real sound; columns end to end, which hum; and
+for notes alone, sines, or strikes of real sound."""
 
 
 def as_rate(value: object) -> Fraction:

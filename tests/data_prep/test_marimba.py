@@ -11,12 +11,12 @@ from data_prep import marimba, marimba_film, video
 from data_prep.marimba import Config, main, prepare
 from data_prep.marimba_film import frames, make_film, plan
 from data_prep.marimba_sound import render
-from data_prep.marimba_truth import read_truth
 from tests.conftest import ended
 from wyh.dataset import open_dataset
 from wyh.errors import WyhError
 from wyh.media.decode import measure_frame_rate, open_audio, open_video
 from wyh.specs import VideoSpec
+from wyh.transcript import read_transcript, transcript_beside
 
 SECS = 4.0
 RATE = 44_100
@@ -64,7 +64,7 @@ def test_a_directory_holds_films_truths_and_a_manifest(films):
     about = {recording["name"]: recording for recording in manifest["recordings"]}
     assert sorted(about) == [f"{stem}.mp4" for stem in stems]
     for name, recording in about.items():
-        truth = read_truth((films / name).with_suffix(".truth.csv"), SECS)
+        truth = read_transcript(transcript_beside(films / name), SECS)
         assert len(truth.times_secs) == recording["strikes"]
     for drawn in ("tempo_bpm", "camera", "look", "room"):
         assert len({json.dumps(recording[drawn]) for recording in about.values()}) == 3
@@ -91,7 +91,7 @@ def test_strokes_are_heard_at_the_times_of_the_truth(films):
     """The container's delay is known to the decoder: nothing is left of it."""
     lone = 0
     for task in tasks(films):
-        truth, (_, _, sound) = read_truth(task.truth), decoded(task.film)
+        truth, (_, _, sound) = read_transcript(task.truth), decoded(task.film)
         before = np.diff(truth.times_secs, prepend=-1.0)
         after = np.diff(truth.times_secs, append=SECS + 1)
         for time in truth.times_secs[(before > 0.5) & (after > 0.05)]:

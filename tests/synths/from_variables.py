@@ -11,7 +11,8 @@ from wyh import knobs
 from wyh.specs import AudioSpec, StreamSpec, VideoSpec, tick_start
 from wyh.synths.noise import NoiseConfig
 from wyh.synths.prediction import Prediction
-from wyh.synths.protocol import Column, Magnitudes
+from wyh.synths.protocol import Column, Magnitudes, NoteAmplitudes
+from wyh.synths.strikes import unstruck
 from wyh.transducers.compile import traced
 from wyh.transducers.protocol import tick_keys
 
@@ -30,6 +31,12 @@ def magnitudes(values):
     """Controls of amplitudes `[batch, pictures, bands]` in a row."""
     values = jnp.asarray(values, jnp.float32)
     return Magnitudes(values, jnp.concatenate([values[:, :1], values[:, :-1]], axis=1))
+
+
+def notes(values):
+    """Controls of notes' amplitudes `[batch, pictures, notes]` in a row, none of them struck."""
+    pair = magnitudes(values)
+    return NoteAmplitudes(*pair, unstruck(pair.value), unstruck(pair.value))
 
 
 def columns(values):

@@ -1,4 +1,5 @@
 import functools
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +9,8 @@ import pytest
 from wyh.signal.bands import band_bins
 from wyh.synths.noise import NoiseConfig
 from wyh.synths.prediction import Prediction, glided
-from wyh.synths.protocol import Column, Magnitudes
+from wyh.synths.protocol import Column, Magnitudes, NoteAmplitudes
+from wyh.synths.strikes import unstruck
 
 RATE, N_FFT, BANDS = 8000, 256, 12
 NOISE = NoiseConfig(RATE, N_FFT, 64, "mel", low_hz=100.0, high_hz=3600.0)
@@ -121,3 +123,53 @@ def test_bands_that_fit_the_noise_fit_columns_however_short():
     found = Prediction(noise, 100, 60.0, 133).amplitudes(Column(sound), AGES[:1], 1.0)
     assert found.shape == (1, 1, 100)
     assert np.sum(found**2) == pytest.approx(float(jnp.mean(sound**2)), rel=0.5)
+
+
+# In a band of its own, two in another, and two that lie below and above all bands.
+NOTES_HZ = (1000.0, 3200.0, 3250.0, 40.0, 3900.0)
+OF_NOTES = replace(Prediction(NOISE, BANDS, 10.0), notes_hz=NOTES_HZ)
+
+
+def struck(value, previous):
+    return NoteAmplitudes(value, previous, unstruck(value), unstruck(value))
+
+
+def in_bands(amplitudes):
+    """RMS of bands `[..., bands]` of sines of these amplitudes `[..., notes]`, one by one."""
+    power = np.zeros((*amplitudes.shape[:-1], BANDS))
+    for note, hz in enumerate(NOTES_HZ):
+        nearest = [np.abs(bins_hz(band) - hz).min() for band in range(BANDS)]
+        power[..., np.argmin(nearest)] += amplitudes[..., note] ** 2 / 2
+    return np.sqrt(power)
+
+
+@pytest.mark.parametrize("glide", [0.0, 1.0])
+def test_notes_are_as_loud_in_the_bands_that_hold_them(glide, rng):
+    value, previous = jnp.asarray(rng.random((2, 2, 40, 5)), jnp.float32)
+    ages = jnp.asarray(np.linspace(0, 0.3, 40), jnp.float32)
+    bands = [jnp.asarray(in_bands(np.asarray(a)), jnp.float32) for a in (value, previous)]
+    found = OF_NOTES.amplitudes(struck(value, previous), ages, glide)
+    wanted = OF_NOTES.amplitudes(Magnitudes(*bands), ages, glide)
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+    assert np.count_nonzero(np.asarray(found).max(axis=(0, 1))) == 3
+    silent = struck(0 * value, 0 * previous)
+    assert not OF_NOTES.amplitudes(silent, ages, glide).any()
+
+
+def test_a_note_is_in_the_band_that_its_tone_is_heard_in():
+    """As loud as the tone, which a Hann window spreads a little over the next bands."""
+    for note, hz in enumerate(NOTES_HZ[:3]):
+        value = jnp.zeros((1, 1, 5)).at[..., note].set(0.2 * np.sqrt(2))
+        found = np.asarray(OF_NOTES.amplitudes(struck(value, value), AGES[:1], 1.0))[0, 0]
+        heard = levels(1600, tone(hz, 1600))[0, 0]
+        assert np.argmax(found) == np.argmax(heard)
+        np.testing.assert_allclose(found.max(), 0.2, rtol=1e-5)
+        np.testing.assert_allclose(np.sum(heard**2), np.sum(found**2), rtol=0.02)
+
+
+def test_columns_of_notes_are_those_of_their_bands(rng):
+    value = jnp.asarray(rng.random((2, 3, 5)), jnp.float32)
+    bands = jnp.asarray(in_bands(np.asarray(value)), jnp.float32)
+    found = OF_NOTES.columns(struck(value, 0 * value), 300, KEYS[:3])
+    wanted = OF_NOTES.columns(Magnitudes(bands, bands), 300, KEYS[:3])
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)

@@ -2,7 +2,6 @@ import json
 import shutil
 import sys
 from dataclasses import replace
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -13,9 +12,8 @@ from tests.visual import make_visual_run
 from wyh import knobs
 from wyh.errors import WyhError
 from wyh.runs import load_run, load_variables, save_variables
-from wyh.specs import SynthName
 from wyh.synths.mixture import TuningConfig
-from wyh.synths.named import synth_named
+from wyh.synths.named import ANYTHING, synth_named
 from wyh.transducers.autoencoder import SonifierConfig
 from wyh.transducers.kinds import (
     insight_of,
@@ -166,7 +164,7 @@ def test_what_runs_predict_is_what_their_synths_are_given(run, tmp_path):
     assert samples.column == 800
 
 
-@pytest.mark.parametrize("synth", get_args(SynthName))
+@pytest.mark.parametrize("synth", ANYTHING)
 def test_every_synth_plays_every_run_that_makes_sound(run, foley_run, synth):
     """Their specs alone: `tests/synths` hear them."""
     for each in (run, foley_run):
@@ -254,6 +252,12 @@ def test_synths_and_references_that_cannot_be(run, foley_run, tmp_path):
             {"synth": "raw", "reference": given},
             "got --reference, but nothing is taken from it",
         ),
+        (
+            run,
+            {"synth": "additive"},
+            "got --synth additive, which plays notes, but this run predicts none: choose another",
+        ),
+        (foley_run, {"synth": "knn"}, "got --synth knn, which plays notes, but this run predicts"),
         (painter, {"synth": "raw"}, "got --synth, but .*painter makes no sound: leave it out"),
         (
             run,

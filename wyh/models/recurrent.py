@@ -1,14 +1,15 @@
 """Pictures in a row -> the notes that are played in them, with a memory of those before.
 
 Three networks of seed 004, with the memory that it lacked (its sequences were one picture long):
-features into LSTMs, convolutions into LSTMs, and LSTMs whose own products are convolutions.
+features into LSTMs, convolutions into LSTMs, and LSTMs whose own products are convolutions. And one
+of ours: what `wyh.models.gaze` finds of each note goes into an LSTM that all notes share.
 Hochreiter and Schmidhuber, "Long short-term memory", Neural Computation 1997; Shi et al.,
 "Convolutional LSTM network", NIPS 2015.
 
 Whatever needs no memory is computed for all pictures together; only the memory goes step by step.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import flax.linen as nn
@@ -17,8 +18,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from wyh.errors import WyhError, check_range
+from wyh.models.gaze import Gaze, GazeConfig
+from wyh.specs import LUMA
 
-Kind = Literal["fc_lstm", "cnn_lstm", "conv_lstm"]
+Kind = Literal["gaze_lstm", "fc_lstm", "cnn_lstm", "conv_lstm"]
+View = Literal["motion", "grey"]
+"""The middle one of three pictures and how it differs from both others; or all three as they are.
+"""
 
 Memory = tuple[Any, ...]
 """What each recurrent layer remembers, from picture to picture."""
@@ -42,17 +48,20 @@ class Filters:
 class RecurrentConfig:
     """Sizes of a network that watches and remembers."""
 
-    kind: Kind = "cnn_lstm"
+    kind: Kind = "gaze_lstm"
+    view: View = "motion"
+    gaze: GazeConfig = field(default_factory=GazeConfig)  # of gaze_lstm
     filters: tuple[Filters, ...] = (
         Filters(32, 16, 8),
         Filters(64, 8, 4),
         Filters(128, 4, 2),
         Filters(256, 2, 1),
-    )  # of pictures; with conv_lstm each remembers, with fc_lstm there are none
-    dense: tuple[int, ...] = (1024, 512)  # layers between pictures and memory (conv_lstm: after it)
-    memory: tuple[int, ...] = (256, 128)  # LSTM layers; conv_lstm has its own
+    )  # of cnn_lstm; with conv_lstm each remembers
+    dense: tuple[int, ...] = (1024, 512)  # of both, before memory; with conv_lstm after it
+    memory: tuple[int, ...] = (32,)  # LSTM layers; conv_lstm has its own
+    remembers: bool = True  # else each picture is seen as if it were the first
     onsets: bool = True  # also predicted: which notes are struck, and when within the frame
-    dropout: float = 0.2  # share of values left out before each recurrent layer, 0 to 0.9
+    dropout: float = 0.0  # share of values left out before each recurrent layer, 0 to 0.9
 
     def __post_init__(self) -> None:
         for width in (*self.dense, *self.memory):
@@ -60,7 +69,7 @@ class RecurrentConfig:
         check_range("dropout", self.dropout, 0, 0.9)
         if self.kind != "conv_lstm" and not self.memory:
             raise WyhError(f"got {self.kind} without memory, wanted one recurrent layer at least")
-        if self.kind != "fc_lstm" and not self.filters:
+        if self.kind in ("cnn_lstm", "conv_lstm") and not self.filters:
             raise WyhError(f"got {self.kind} without filters, wanted one layer at least")
 
 
@@ -88,7 +97,7 @@ class Recurrent(nn.Module):
         """Predict the notes of pictures in a row; with a key, values are left out at random.
 
         Args:
-          x: three grey pictures each, oldest first, as channels; with `fc_lstm` features.
+          x: as `in_threes` gives it.
           memory: from `blank`, or of the picture before.
           key: of the dropout, for training.
         """
@@ -104,15 +113,34 @@ class Recurrent(nn.Module):
                 x = nn.LayerNorm(name=f"norm_{number}")(x)
                 after.append(last)
             x = self._dense(x.reshape(*x.shape[:2], -1))
-        else:
-            if c.kind == "cnn_lstm":
-                x = self._dense(self._seen(x))
-            for number, (width, before) in enumerate(zip(c.memory, memory, strict=True)):
-                x = self._dropped(x, key, number)
-                lstm = nn.OptimizedLSTMCell(width, name=f"memory_{number}")
-                last, x = nn.RNN(lstm, return_carry=True)(x, initial_carry=before)
-                after.append(last)
-        return self._told(x), tuple(after)
+            return self._told(x), tuple(after)
+        if c.kind == "cnn_lstm":
+            x = self._dense(self._seen(x))
+        elif c.kind == "gaze_lstm":  # each note is an example of its own from here on
+            x = self._of_each_note(x)
+        first = x
+        for number, (width, before) in enumerate(zip(c.memory, memory, strict=True)):
+            x = self._dropped(x, key, number)
+            lstm = nn.OptimizedLSTMCell(width, name=f"memory_{number}")
+            last, x = nn.RNN(lstm, return_carry=True)(x, initial_carry=before)
+            after.append(last)
+        if c.kind != "gaze_lstm":
+            return self._told(x), tuple(after)
+        notes = self._told(jnp.concatenate([first, x], axis=-1), 1)
+        return Notes(*(self._side_by_side(value) for value in notes)), tuple(after)
+
+    def _of_each_note(self, x: Array) -> Float[Array, "batch_and_notes time values"]:
+        """What is found of each note, in pictures each by itself."""
+        batch, time, *picture = x.shape
+        gaze = Gaze(self.config.gaze, self.notes, name="gaze")
+        found = gaze(x.reshape(batch * time, *picture)).reshape(batch, time, self.notes, -1)
+        return found.swapaxes(1, 2).reshape(batch * self.notes, time, -1)
+
+    def _side_by_side(
+        self, values: Float[Array, "batch_and_notes time 1"]
+    ) -> Float[Array, "batch time notes"]:
+        """Notes that were examples of their own as values of one."""
+        return values.reshape(-1, self.notes, values.shape[1]).swapaxes(1, 2)
 
     def _seen(self, x: Array) -> Float[Array, "batch time values"]:
         """Pictures through the filters, each by itself."""
@@ -135,12 +163,13 @@ class Recurrent(nn.Module):
         kept = jax.random.bernoulli(jax.random.fold_in(key, number), keep, x.shape)
         return jnp.where(kept, x / keep, 0.0)
 
-    def _told(self, x: Array) -> Notes:
-        amplitude = nn.Dense(self.notes, name="amplitude")(x)
+    def _told(self, x: Array, notes: int | None = None) -> Notes:
+        notes = self.notes if notes is None else notes
+        amplitude = nn.Dense(notes, name="amplitude")(x)
         if not self.config.onsets:
             return Notes(amplitude, jnp.full_like(amplitude, -jnp.inf), jnp.zeros_like(amplitude))
-        onset = nn.Dense(self.notes, name="onset")(x)
-        offset = nn.Dense(self.notes, name="offset")(x)
+        onset = nn.Dense(notes, name="onset", bias_init=_SELDOM)(x)
+        offset = nn.Dense(notes, name="offset")(x)
         return Notes(amplitude, onset, 0.5 * jnp.tanh(offset))
 
 
@@ -155,11 +184,17 @@ def _shrunk(x: Float[Array, "batch time height width channel"], stride: int) -> 
     return tiles.mean(axis=(3, 5))
 
 
-def blank(config: RecurrentConfig, batch_size: int, height: int, width: int) -> Memory:
+_FAINT = 0.02  # contrast of a picture that shows nothing
+_MOVED = 3.0
+_SELDOM = nn.initializers.constant(-3.0)  # log odds: most of the time nothing is struck
+
+
+def blank(config: RecurrentConfig, notes: int, batch_size: int, height: int, width: int) -> Memory:
     """What is remembered before the first picture: nothing.
 
     Args:
       config: of the network.
+      notes: that it tells of.
       batch_size: of the pictures.
       height: of the pictures, of no use but for `conv_lstm`.
       width: of the pictures, likewise.
@@ -168,9 +203,8 @@ def blank(config: RecurrentConfig, batch_size: int, height: int, width: int) -> 
       WyhError: pictures too small for the strides of a `conv_lstm`.
     """
     if config.kind != "conv_lstm":
-        return tuple(
-            (jnp.zeros((batch_size, w)), jnp.zeros((batch_size, w))) for w in config.memory
-        )
+        rows = batch_size * notes if config.kind == "gaze_lstm" else batch_size
+        return tuple((jnp.zeros((rows, w)), jnp.zeros((rows, w))) for w in config.memory)
     memory, rows, columns = [], height, width
     for filters in config.filters:
         rows, columns = rows // filters.stride, columns // filters.stride
@@ -184,6 +218,26 @@ def blank(config: RecurrentConfig, batch_size: int, height: int, width: int) -> 
     return tuple(memory)
 
 
+def in_threes(
+    x: Float[Array, "batch time_and_two *picture"], config: RecurrentConfig
+) -> Float[Array, "batch time *seen"]:
+    """Each picture but the first and last together with its neighbours, as a network takes them.
+
+    Args:
+      x: pictures `[height, width, channel]` in [0, 1], or features `[value]`.
+      config: of the network. Features are put one after the other, pictures are made grey.
+    """
+    if x.ndim > 3:
+        x = x if x.shape[-1] == 1 else (x @ jnp.asarray(LUMA))[..., None]
+    before, middle, after = x[:, :-2], x[:, 1:-1], x[:, 2:]
+    if config.view == "motion" and x.ndim > 3:  # about as large as one another, in any light
+        mean = middle.mean(axis=(2, 3, 4), keepdims=True)
+        contrast = middle.std(axis=(2, 3, 4), keepdims=True) + _FAINT
+        now, past, soon = middle - mean, _MOVED * (middle - before), _MOVED * (after - middle)
+        return jnp.concatenate([now, soon, past], axis=-1) / contrast
+    return jnp.concatenate([before, middle, after], axis=-1)
+
+
 def watch(
     model: Recurrent,
     params: Any,
@@ -191,6 +245,13 @@ def watch(
     memory: Memory,
     key: PRNGKeyArray | None = None,
 ) -> tuple[Notes, Memory]:
-    """The notes of pictures in a row, and what to remember of them."""
-    found: Any = model.apply({"params": params}, x, memory, key)
-    return Notes(*found[0]), found[1]
+    """The notes of pictures in a row, and what to remember of them: nothing, without memory."""
+    if model.config.remembers:
+        found: Any = model.apply({"params": params}, x, memory, key)
+        return Notes(*found[0]), found[1]
+    batch, time, *picture = x.shape
+    size = (picture[0], picture[1]) if len(picture) > 1 else (0, 0)
+    nothing = blank(model.config, model.notes, batch * time, *size)
+    alone = x.reshape(batch * time, 1, *picture)
+    found = model.apply({"params": params}, alone, nothing, key)
+    return Notes(*(value.reshape(batch, time, -1) for value in found[0])), memory

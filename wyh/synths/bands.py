@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, Key, PRNGKeyArray
 
 from wyh.synths.mixture import MixtureCarry, MixtureSynth, TuningConfig
 from wyh.synths.prediction import Prediction
-from wyh.synths.protocol import Column, Magnitudes, Synth
+from wyh.synths.protocol import Predicted, Synth
 
 
 def glide_samples(prediction: Prediction) -> int:
@@ -32,7 +32,7 @@ def mixture(prediction: Prediction, tuning: TuningConfig) -> Synth:
     def emit_many(
         variables: Any,
         carry: MixtureCarry,
-        controls: Magnitudes | Column,
+        controls: Predicted,
         ages_secs: Float[Array, " time"],
         knobs: dict[str, Any],
         keys: Key[Array, " time"],

@@ -21,9 +21,7 @@ from wyh.signal.levels import Limiter
 from wyh.synths.laying import Due, LayingCarry, due, follow, init_laying, lay
 from wyh.synths.output import OutputCarry, init_output, output
 from wyh.synths.prediction import Prediction
-from wyh.synths.protocol import Column, Magnitudes, Synth
-
-Controls = Magnitudes | Column
+from wyh.synths.protocol import Predicted, Synth
 
 _SPARE = 2  # samples after a picture's own, for a held one's repeats may be a sample apart
 
@@ -70,7 +68,7 @@ def raw(prediction: Prediction, block: int = 256) -> Synth:
     def emit_many(
         variables: Any,
         carry: RawCarry,
-        controls: Controls,
+        controls: Predicted,
         ages_secs: Float[Array, " time"],
         knobs: dict[str, Any],
         keys: Key[Array, " time"],
@@ -128,7 +126,7 @@ def overlap(prediction: Prediction, block: int = 256) -> Synth:
     first = np.rint(np.maximum(own - hop, 0)).astype(int)
     choices = np.rint(np.minimum(own + hop, room)).astype(int) - first + 1
 
-    def grains(controls: Controls, keys: Key[Array, " time"]) -> Float[Array, "batch time length"]:
+    def grains(controls: Predicted, keys: Key[Array, " time"]) -> Float[Array, "batch time length"]:
         columns = prediction.columns(controls, column, keys)
         drawn = drawn_for(keys, len(columns), count, 2)
         starts = first[None, None] + jnp.floor(drawn[..., 0] * choices[None, None]).astype(
@@ -176,7 +174,7 @@ def laid(
     def emit_many(
         variables: Any,
         carry: LaidCarry,
-        controls: Controls,
+        controls: Predicted,
         ages_secs: Float[Array, " time"],
         knobs: dict[str, Any],
         keys: Key[Array, " time"],

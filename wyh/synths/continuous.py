@@ -22,7 +22,7 @@ from wyh.synths.bands import glide_samples
 from wyh.synths.noise import NoiseConfig, NoiseSynth
 from wyh.synths.output import OutputCarry, init_output, join_columns, output
 from wyh.synths.prediction import Prediction
-from wyh.synths.protocol import Column, Magnitudes, Synth
+from wyh.synths.protocol import Predicted, Synth
 
 HARMONICS = 21
 """Up to that multiple of the frame rate steps are `BLUR` at least: bins lie at multiples of a rate
@@ -91,7 +91,7 @@ def continuous(prediction: Prediction, config: ContinuousConfig) -> Synth:
     def emit_many(
         variables: Any,
         carry: ContinuousCarry,
-        controls: Magnitudes | Column,
+        controls: Predicted,
         ages_secs: Float[Array, " time"],
         knobs: dict[str, Any],
         keys: Key[Array, " time"],

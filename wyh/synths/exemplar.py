@@ -19,7 +19,7 @@ from wyh.synths.columns import check_pace
 from wyh.synths.laying import LayingCarry, due, init_laying, lay
 from wyh.synths.output import OutputCarry, init_output, output
 from wyh.synths.prediction import Prediction
-from wyh.synths.protocol import Column, Magnitudes, Synth
+from wyh.synths.protocol import Predicted, Synth
 from wyh.synths.reference import GrainSizes, band_levels, compared, grain_sizes, power_of
 
 REMEMBERED = 8  # grains that are not soon played again
@@ -91,7 +91,7 @@ def exemplar(prediction: Prediction, config: ExemplarConfig) -> Synth:
             init_output(limiter, batch_size),
         )
 
-    def wanted(controls: Magnitudes | Column, time: int) -> Wanted:
+    def wanted(controls: Predicted, time: int) -> Wanted:
         """A picture's own bands: where a glide to it has come to its end."""
         ended = jnp.full(time, 1 / prediction.frame_rate)
         amplitude = prediction.amplitudes(controls, ended, 1.0)
@@ -100,7 +100,7 @@ def exemplar(prediction: Prediction, config: ExemplarConfig) -> Synth:
     def emit_many(
         variables: Any,
         carry: ExemplarCarry,
-        controls: Magnitudes | Column,
+        controls: Predicted,
         ages_secs: Float[Array, " time"],
         knobs: dict[str, Any],
         keys: Key[Array, " time"],

@@ -13,9 +13,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from wyh.errors import check_range
-from wyh.synths.columns import Controls, drawn_for, laid
+from wyh.synths.columns import drawn_for, laid
 from wyh.synths.prediction import Prediction
-from wyh.synths.protocol import Synth
+from wyh.synths.protocol import Predicted, Synth
 
 Envelope = Literal["hann", "triangle"]
 
@@ -84,7 +84,7 @@ class Cloud:
         return Grains(onset, length, read, sign)
 
     def grains(
-        self, controls: Controls, keys: Key[Array, " time"]
+        self, controls: Predicted, keys: Key[Array, " time"]
     ) -> Float[Array, "batch time length"]:
         """The cloud of each picture: the sum of its grains."""
         columns = self._prediction.columns(controls, self.column, keys)

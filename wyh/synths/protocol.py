@@ -1,7 +1,8 @@
 """What every synth is: the emit side of a sonifier, with its memory in a carry.
 
-A model predicts, once a picture, how loud each band is or some samples around the picture's middle.
-Any synth plays either: what it does not take itself is turned into what it takes.
+A model predicts, once a picture, how loud bands are, or notes, or some samples around the picture's
+middle. What a synth does not take itself is turned into what it takes; notes alone are made of
+nothing else.
 """
 
 from collections.abc import Callable
@@ -47,6 +48,10 @@ class NoteAmplitudes(NamedTuple):
     previous_strikes: Strikes
 
 
+Predicted = Magnitudes | Column | NoteAmplitudes
+"""What models give synths as a control."""
+
+
 @dataclass(frozen=True)
 class Synth:
     """The emit side of a sonifier.
@@ -57,8 +62,8 @@ class Synth:
       latency_samples: from the middle of a picture's time to the middle of its sound.
       init: `(variables, key, batch_size) -> carry`.
       emit_many: `(variables, carry, controls, ages_secs, knobs, keys) -> (carry, sound)`, as in
-        `wyh.transducers.protocol`; controls are `Magnitudes`, `Column` or `NoteAmplitudes`, as the
-        model gives them, `variables["gain_db"]` is the run's calibrated level. Mono:
+        `wyh.transducers.protocol`; controls are `Predicted`, as the model gives
+        them, `variables["gain_db"]` is the run's calibrated level. Mono:
         `float32 [batch, time * block]`.
       needs: names at the top of the variables, without which it cannot play.
     """

@@ -78,6 +78,11 @@ def load_player(
         player = synth_named(synth, prediction_of(run))
         transducer, needs = _played_by(player, run, transducer, stereo), player.needs
     if reference is not None:
+        if "note_reference" in needs:
+            raise WyhError(
+                "got --reference with the synth knn, which has to know what is struck in it: leave "
+                "it out"
+            )
         if "reference" not in needs:
             raise WyhError(
                 "got --reference, but nothing is taken from it: leave it out, or add --synth "
@@ -88,6 +93,11 @@ def load_player(
         raise WyhError(
             f"got --synth {synth}, which takes from a recording, and {run.directory} has none: "
             f"name one with --reference"
+        )
+    elif synth is not None and "note_reference" in needs - variables.keys():
+        raise WyhError(
+            f"got --synth {synth}, which takes from the sound a run learned from, and "
+            f"{run.directory} keeps none: train it again, or choose additive"
         )
     if missing := transducer.needs - variables.keys():
         lacking = ", ".join(sorted(missing))
@@ -123,6 +133,11 @@ def prediction_of(run: Run) -> Prediction:
             from wyh.transducers import dbn
 
             return dbn.target_of(_read(run, dbn.FoleyConfig, "sound"), run.stream.video).prediction
+        case "marimba":
+            from wyh.transducers import recurrent
+
+            played = _read(run, recurrent.PlayerConfig, "sound")
+            return recurrent.prediction_of(played, run.stream.video)
         case _:
             raise WyhError(f"got --synth, but {run.directory} makes no sound: leave it out")
 
@@ -172,6 +187,12 @@ def transducer_of(run: Run, stereo: bool = False, video: VideoSpec | None = None
             learned = _read(run, FoleyConfig, "sound")
             with _as_configured(run):
                 return foley(learned, run.stream.video)
+        case "marimba":
+            from wyh.transducers import recurrent
+
+            played = _read(run, recurrent.PlayerConfig, "sound")
+            with _as_configured(run):
+                return recurrent.player(played, run.stream.video)
         case "synesthesia":
             from wyh.transducers.visualizer import visualizer
 

@@ -53,6 +53,8 @@ class Transducer:
         `float32 [batch, time * block]`, in stereo `[batch, time * block, 2]`, left first; pictures
         as `float32 [batch, time, height, width, 3]` in [0, 1].
       needs: names at the top of the variables, without which it cannot play.
+      late_samples: by which what observe tells lags behind the middle of the picture it was told
+        with. A control at tick t that is about picture t - 1 is a frame's period late.
     """
 
     spec: StreamSpec
@@ -60,6 +62,7 @@ class Transducer:
     observe_many: Callable[..., tuple[Carry, Control]]
     emit_many: Callable[..., tuple[Carry, Array]]
     needs: frozenset[str] = frozenset()
+    late_samples: int = 0
 
     def played_by(self, synth: Synth) -> "Transducer":
         """The same sonifier with another emit side."""
@@ -68,9 +71,10 @@ class Transducer:
             carry_in, _ = self.init(variables, key, batch_size)
             return carry_in, synth.init(variables, key, batch_size)
 
+        late = synth.latency_samples + self.late_samples
         return replace(
             self,
-            spec=replace(self.spec, block=synth.block, latency_samples=synth.latency_samples),
+            spec=replace(self.spec, block=synth.block, latency_samples=late),
             init=init,
             emit_many=synth.emit_many,
             needs=self.needs | synth.needs,
