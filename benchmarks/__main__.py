@@ -40,6 +40,7 @@ PROGRAMS = {
     "rbm": ("--rounds", "3", "--epochs", "5"),
     "dbn_epoch": ("--rounds", "3", "--steps", "20"),
     "foley_tick": ("--ticks", "50", "--synths", "noise", "exemplar"),
+    "overfit": ("--steps", "200"),
 }
 BUSY = 0.5  # programs that run at once, on average of the last minute
 WITH_TORCH = {"istft", "training_step", "dbn_epoch"}
@@ -54,6 +55,7 @@ Name = Literal[
     "rbm",
     "dbn_epoch",
     "foley_tick",
+    "overfit",
 ]
 
 

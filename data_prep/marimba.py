@@ -2,15 +2,14 @@
 
     python -m data_prep.marimba --out marimba
 
-Eight films of a minute to learn from in `marimba/train`, two others in `marimba/test`; a minute of
-film takes some 8 s on one core and 2 MB. Beside each lies its truth, `NAME.truth.csv`: when which
+An hour in 180 films to learn from in `marimba/train`, eight others in `marimba/test`; a minute of
+film takes some 7 s on one core and 2 MB. Beside each lies its truth, `NAME.truth.csv`: when which
 note was struck and how hard. From there on they are like any footage:
 
-    python -m data_prep.video marimba/train --out data/marimba --size 64x48 --channels 1
-    python -m data_prep.video marimba/test --out data/marimba-test --size 64x48 --channels 1
+    python -m experiments.marimba --data marimba/train
 
-(a square size would crop the outermost bars). Each film has its own camera, light, player, tempo,
-score and room, those of `test` from seeds of their own. Frame k shows the time from k to k + 1
+Each film has its own camera, light, player, tempo, score and room, those of `test` from seeds of
+their own: many short films teach more than few long ones. Frame k shows the time from k to k + 1
 frames; a stroke is seen and heard at the time in the truth. What was drawn is in `manifest.json`.
 Run again, whole films are kept, and more can be asked for.
 """
@@ -43,11 +42,11 @@ class Config:
     """Render films of a marimba that is played, with their sound and their truth."""
 
     out: Path  # directory to write to
-    recordings: int = 8  # films to learn from, 1 to 10,000
-    secs: float = 60.0  # length of each film, 2 to 300
+    recordings: int = 180  # films to learn from, 1 to 10,000
+    secs: float = 20.0  # length of each film, 2 to 300
     frame_rate: str = "25"  # Hz, 10 to 240
     size: str = "160x120"  # WIDTHxHEIGHT of the films, pixels, 32 to 1920, both even
-    test: int = 2  # more films, to test with, 0 to 10,000
+    test: int = 8  # more films, to test with, 0 to 10,000
     seed: int = 0  # fixes all that is drawn
     workers: int = 0  # films at a time; 0 = one a core
 

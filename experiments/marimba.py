@@ -1,6 +1,6 @@
 """Pictures of playing -> notes: watch an instrument and play it (see -> hear, seed 004).
 
-    python -m data_prep.marimba --out marimba --recordings 180 --secs 20   # films, exact truth
+    python -m data_prep.marimba --out marimba            # an hour of films with exact truth
     python -m experiments.marimba --data marimba/train
     python -m experiments.marimba --data my_films/ --notes C4,D4,E4,G4,A4  # another instrument
     python -m experiments.marimba --data marimba/train --preset cnn_lstm   # a seed's network
@@ -40,7 +40,7 @@ from wyh.runs import BestMetric
 from wyh.specs import Fit, VideoSpec
 from wyh.training import FitOptions, fit, open_run
 from wyh.transducers.recurrent import PlayerConfig, player
-from wyh.watching import Watching, encoder_of, figures_of, reader_of, summaries_of
+from wyh.watching import Watching, encoder_of, figures_of, reader_of, summaries_of, tuned
 
 KIND = "marimba"
 HELD_SECS = 10.0  # of frames in a row, on which the best variables are chosen
@@ -71,6 +71,7 @@ class Config:
     schedule: Schedule = "cosine"  # of the rate: cosine or constant
     strikes_weight: float = 2.0  # of how far the probabilities of strikes are off, 0 to 1000
     shift: int = 3  # pixels by which films are moved, up to, 0 to 64
+    zoom: float = 0.06  # by which they are made larger or smaller, up to, 0 to 0.5
     light: float = 0.2  # brightness, up to this much, 0 to 1
     fit: Annotated[FitOptions, tyro.conf.arg(name="")] = field(
         default_factory=lambda: FitOptions(
@@ -85,6 +86,7 @@ class Config:
         check_range("learning_rate", self.learning_rate, 0, 1)
         check_range("strikes_weight", self.strikes_weight, 0, 1000)
         check_range("shift", self.shift, 0, 64, "pixels")
+        check_range("zoom", self.zoom, 0, 0.5)
         check_range("light", self.light, 0, 1)
 
 
@@ -130,17 +132,22 @@ def make_optimizer(config: Config) -> optax.GradientTransformation:
 def shaken(
     films: UInt8[Array, "batch time height width channel"], key: PRNGKeyArray, config: Config
 ) -> Float[Array, "batch time height width channel"]:
-    """Films as from a camera nearby, in another light, in [0, 1]."""
-    move_key, light_key = jax.random.split(key)
-    most = config.shift
+    """Films as from a camera nearby, in another light, in [0, 1]; their edges are drawn out."""
+    zoom_key, move_key, light_key = jax.random.split(key, 3)
+    batch, most = len(films), config.shift + round(config.zoom * max(films.shape[2:4]))
     edges = ((0, 0), (0, 0), (most, most), (most, most), (0, 0))
-    wide = jnp.pad(films, edges, mode="edge")
-    moves = jax.random.randint(move_key, (len(films), 2), 0, 2 * most + 1)
+    wide = jnp.pad(films, edges, mode="edge").astype(jnp.float32) / 255
+    zoom = 1 + config.zoom * jax.random.uniform(zoom_key, (batch,), minval=-1.0)
+    moves = config.shift * jax.random.uniform(move_key, (batch, 2), minval=-1.0)
+    sizes = jnp.array(films.shape[2:4], jnp.float32)
 
-    def moved(film: Array, move: Array) -> Array:
-        return jax.lax.dynamic_slice(film, (0, move[0], move[1], 0), films.shape[1:])
+    def moved(film: Array, zoom: Array, move: Array) -> Array:
+        start = sizes / 2 + move - zoom * (sizes / 2 + most)
+        return jax.image.scale_and_translate(
+            film, films.shape[1:], (1, 2), jnp.repeat(zoom, 2), start, "linear", antialias=False
+        )
 
-    films = jax.vmap(moved)(wide, moves).astype(jnp.float32) / 255
+    films = jax.vmap(moved)(wide, zoom, moves)
     return turn_light(films, light_key, config.light) if config.light else films
 
 
@@ -161,7 +168,7 @@ def loss_fn(
     loss = levels
     if learned.config.model.onsets:
         # Summed over notes: of all, mostly one is struck.
-        wrong = optax.sigmoid_binary_cross_entropy(found.onset, onset) * (1 + onset)
+        wrong = optax.sigmoid_binary_cross_entropy(found.onset, onset)
         figures["strikes"] = jnp.mean(jnp.sum(wrong, axis=-1))
         late = jnp.sum(onset * jnp.abs(found.offset - truth.offset))
         figures["times"] = late / jnp.maximum(jnp.sum(onset), 1.0)
@@ -242,7 +249,7 @@ def main(config: Config) -> None:
         State(jnp.int32(0), params, opt_state),
         train_step=partial(train_step, learned=learned, config=config),
         batch_at=lambda step: bank.step(step, config.batch_size, config.fit.seed),
-        playable=lambda state: learned.variables(state.params),
+        playable=lambda state: tuned(learned, state.params, held),
         evaluate=lambda state: figures_of(learned, state.params, held),
         summaries=lambda variables: summaries_of(learned, transducer, variables, held),
         run=run,

@@ -17,6 +17,7 @@ import jax
 import numpy as np
 import pytest
 
+from data_prep.marimba_film import Task, make_film
 from wyh import cli, parts, shards
 from wyh.dataset import Dataset, DataSpec, Recording, encode_window, open_dataset
 from wyh.models.autoencoder import Autoencoder, AutoencoderConfig, encode
@@ -197,3 +198,13 @@ def make_dataset(
         about = [Recording(name, counts.count(name), 0) for name in recordings]
         shards.finish(directory, work, "made up", spec, written, about)
     return open_dataset(directory)
+
+
+@pytest.fixture(scope="session")
+def marimba_films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with three tiny films of a marimba, 4 s each, and their truth files."""
+    out = tmp_path_factory.mktemp("marimba")
+    (out / "train").mkdir()
+    for number in range(3):
+        make_film(Task(out, "train", number, 0, 4.0, VideoSpec(Fraction(25), 24, 32)))
+    return out / "train"

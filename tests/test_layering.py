@@ -43,6 +43,8 @@ ALLOWED = {
     "wyh.principal": SPECS | {"wyh.natural", "wyh.signal", "wyh.models"},
     "wyh.optimizers": SPECS,
     "wyh.contrastive": SPECS,
+    "wyh.selection": SPECS,
+    "wyh.sound_set": SPECS | {"wyh.windows"},
     "wyh.transducers": SPECS
     | {"wyh.signal", "wyh.models", "wyh.synths", "wyh.plain", "wyh.runs", "wyh.checkpoints"},
 }
@@ -77,6 +79,7 @@ OFF_THE_PLAYING_PATH = {
     "wyh.wave_losses",
     "wyh.transcript",
     "wyh.played",
+    "wyh.sound_set",
     "wyh.watching",
 }
 PARTS_OF_MODELS = {"wyh.models.layers", "wyh.models.gaze"}

@@ -149,6 +149,24 @@ def test_nothing_is_heard_of_what_is_held_out(tmp_path):
         assert track.secs == pytest.approx(len(starts) / 10)
 
 
+def test_a_whole_recording_has_its_holes(tmp_path):
+    """Each from its own first sample on."""
+    sounds = {"a.mp4": noise(7), "b.mp4": noise(10, 1)}
+    dataset = prepared(tmp_path, sounds, every=5)
+    for split in ("train", "test"):
+        track = Soundtrack(dataset, split)
+        starts, owners = FrameBank(dataset, split).places
+        for number, sound in enumerate(sounds.values()):
+            found = track.recording(number)
+            assert found.dtype == np.float32
+            wanted = np.zeros(max(len(sound), len(found)), np.float32)
+            for start in starts[owners == number]:
+                begin = round(start * RATE)
+                wanted[begin : begin + RATE // 10] = sound[begin : begin + RATE // 10]
+            np.testing.assert_allclose(found, wanted[: len(found)], atol=2e-5)
+            assert not wanted[len(found) :].any()
+
+
 def test_recordings_are_never_heard_in_one_another(tmp_path):
     sounds = {"a.mp4": noise(1), "b.mp4": noise(1, 1)}
     track = Soundtrack(prepared(tmp_path, sounds), "train")

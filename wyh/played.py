@@ -12,7 +12,7 @@ from wyh.errors import WyhError
 from wyh.frames import FrameBank, shuffled, thinned
 from wyh.signal.notes import NoteReader
 from wyh.soundtracks import Soundtrack
-from wyh.transcript import Transcript, heard_transcript, notes_of, read_transcript
+from wyh.transcript import LAW, Transcript, heard_transcript, notes_of, read_transcript
 from wyh.windows import Split
 
 NEAR = 0.75
@@ -21,15 +21,18 @@ NEAR = 0.75
 More than a half, so that one between two frames is no matter of chance: both tell of it."""
 
 LOUDEST = 0.25
-"""Amplitude of the loudest note of every recording: room for chords, whatever its own level was."""
+"""Amplitude of a note that is struck as hard as can be, whatever the level of its recording was:
+there is room for chords."""
 
-_HEARD = 2.0  # times as loud as ever: what a note is, at least, where it is struck
+_HOLE = 1e-3  # of the loudest amplitude: what is under it is of another split, and not stored
+_HEARD = 1 / 3  # of the strikes of a truth file, at least, are heard in its own film
+_LOUDER, _FAINT = 1.1, 0.03  # times as before, and of the loudest amplitude: a strike that is heard
 
 
 class NoteTruth(NamedTuple):
     """What is to be seen in frames: the notes around each, and those struck in it."""
 
-    amplitude: Float32[np.ndarray, "*lead notes"]  # `LOUDEST`: the loudest note of its recording
+    amplitude: Float32[np.ndarray, "*lead notes"]  # `LOUDEST`: a note struck with velocity 1
     onset: Bool[np.ndarray, "*lead notes"]
     offset: Float32[np.ndarray, "*lead notes"]  # in periods from the middle, -0.5 to 0.5
 
@@ -41,7 +44,7 @@ class PlayedRecording(NamedTuple):
     frames: Int[np.ndarray, " frames"]  # numbers in the bank, in order of time
     ticks: Int[np.ndarray, " frames"]  # numbers in the recording
     waveform: Float32[np.ndarray, " samples"]  # of all of it; silent where another split has it
-    amplitude: Float32[np.ndarray, "frames notes"]  # of the frames; the loudest is `LOUDEST`
+    amplitude: Float32[np.ndarray, "frames notes"]  # of the frames
     strikes: Transcript  # those of the notes that are looked for
     told: bool  # by a truth file, not by its sound
 
@@ -71,8 +74,7 @@ def recordings_of(
         mine = mine[np.argsort(starts[mine])]
         ticks = np.rint(starts[mine] * rate).astype(int)
         waveform = track.recording(int(owner))
-        heard = reader.amplitudes_of(waveform, int(ticks[-1]) + 1)[ticks]
-        gain = np.float32(LOUDEST / max(heard.max(), 1e-6))
+        heard = reader.amplitudes_of(waveform, int(ticks[-1]) + 1)
         path = dataset.truth(name)
         if path is None:
             strikes = heard_transcript(waveform, reader)
@@ -80,9 +82,33 @@ def recordings_of(
             strikes = read_transcript(path)
         known = notes_of(strikes, reader.hz) >= 0
         strikes = Transcript(*(values[known] for values in strikes))
+        gain = level_gain(heard, strikes, reader)
         yield PlayedRecording(
-            name, mine, ticks, gain * waveform, gain * heard, strikes, path is not None
+            name, mine, ticks, gain * waveform, gain * heard[ticks], strikes, path is not None
         )
+
+
+def level_gain(
+    amplitude: Float32[np.ndarray, "frames notes"], strikes: Transcript, reader: NoteReader
+) -> np.float32:
+    """What brings a recording to the level at which a strike of velocity 1 is `LOUDEST`.
+
+    How far a microphone was turned up is not to be seen in any picture; how hard is struck is.
+
+    Args:
+      amplitude: of all frames from the recording's first.
+      strikes: of the reader's notes.
+      reader: that has read them.
+    """
+    at = np.floor(strikes.times_secs * float(reader.frame_rate)).astype(int)
+    inside = at < len(amplitude)
+    at, notes = at[inside], notes_of(strikes, reader.hz)[inside]
+    after = np.minimum(at + 1, len(amplitude) - 1)
+    heard = np.maximum(amplitude[at, notes], amplitude[after, notes])
+    as_hard = heard / strikes.velocities[inside] ** LAW
+    stored = heard > _HOLE * amplitude.max(initial=0)
+    usual = as_hard[stored].mean() if stored.any() else amplitude.max(initial=0)
+    return np.float32(LOUDEST / max(usual, 1e-6))
 
 
 def note_truth(recording: PlayedRecording, reader: NoteReader) -> NoteTruth:
@@ -124,17 +150,17 @@ def struck_in(
 
 
 def _check_heard(name: str, amplitude: np.ndarray, onset: np.ndarray) -> None:
-    """See that notes are louder where they are struck than they are ever: a truth is its film's."""
+    """See that notes become louder where they are struck: a truth is its film's."""
     if not onset.any():
         return
-    usual = np.broadcast_to(amplitude.mean(axis=0, keepdims=True), amplitude.shape)
-    after = np.concatenate([amplitude[1:], amplitude[-1:]])
-    times = after[onset].mean() / max(usual[onset].mean(), 1e-9)
-    if times < _HEARD:
+    frames = np.arange(len(amplitude))
+    after = amplitude[np.minimum(frames + 1, len(frames) - 1)]
+    before = amplitude[np.maximum(frames - 2, 0)]
+    begins = (after > _LOUDER * before) & (after > _FAINT * amplitude.max())
+    if (share := begins[onset].mean()) < _HEARD:
         raise WyhError(
-            f"{name}: got a truth file whose strikes are {times:.1f} times as loud as its notes "
-            f"always are, wanted {_HEARD:g} times at least: it is another film's; put its own "
-            f"beside it, or none"
+            f"{name}: got a truth file of whose strikes {share:.0%} are heard, wanted {_HEARD:.0%} "
+            f"at least: it is another film's; put its own beside it, or none"
         )
 
 
@@ -192,7 +218,10 @@ class PlayedBank:
                 f"{dataset.path}: no {secs:.2g} s of pictures and sound in a row to learn from: "
                 f"give longer films"
             )
-        return cls(bank, truth, training, chosen[1], recordings)
+        held = chosen[1]
+        if not len(rows_of(bank, held, 1)):  # those recordings are silent
+            held = chosen[0]
+        return cls(bank, truth, training, held, recordings)
 
     def step(self, step: int, batch_size: int, seed: int) -> Played:
         """The batch of a training step: rows in an order of their own in every epoch."""

@@ -21,6 +21,9 @@ from wyh.signal.stft import stft_window
 COLUMNS = ("time_secs", "note", "velocity")
 """Of a truth file."""
 
+LAW = 1.5
+"""Amplitude is this power of velocity: ten times as hard is 30 dB louder."""
+
 _CENTS = 50.0  # by which a note may be off
 
 _HOP_SECS = 0.005  # from one time that is listened at to the next
@@ -40,7 +43,6 @@ _BESIDE_DB = -12.0  # against the loudest note struck within `_BESIDE_HOPS`
 _PARTIAL, _ANY = 0.4, 1.0  # part of a note that its partials may have, unless heard to have more
 _OFTEN = 4  # strikes of a note from which its partials are known
 _APART_SECS = 0.055  # between two strikes of one note, at least, to within a hop
-_LAW = 2 / 3  # velocity is this power of amplitude: ten times as hard is 30 dB louder
 
 
 class Transcript(NamedTuple):
@@ -163,7 +165,7 @@ def heard_transcript(waveform: Float32[np.ndarray, " samples"], reader: NoteRead
         struck &= new > new[:, note, None] * most[None]
     times = np.maximum(at - 0.5, 0) / rate
     events = _apart(times, np.where(struck, new, 0))
-    velocities = (new[events] / max(new[events], default=1)) ** _LAW
+    velocities = (new[events] / max(new[events], default=1)) ** (1 / LAW)
     return Transcript(times[events[0]], hz[events[1]], velocities.astype(np.float64))
 
 

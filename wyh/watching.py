@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -32,6 +32,8 @@ from wyh.transducers.protocol import Transducer
 from wyh.transducers.recurrent import PlayerConfig, notes_of, seen, told
 
 SUMMARY_SECS = 10.0
+SHIFTS = np.linspace(-1.5, 1.5, 7).tolist()
+"""Of the log odds of strikes, among which the best is taken."""
 
 _MOST_LOUDER_DB = 30.0
 
@@ -108,13 +110,13 @@ class Watching:
         memory = self.blank(len(films))
         return seen(self.config, self.model, variables, pictures, memory, key)[0]
 
-    def variables(self, params: Any) -> dict[str, Any]:
-        """What the run plays with."""
+    def variables(self, params: Any, shift: float = 0.0) -> dict[str, Any]:
+        """What the run plays with; `shift` is added to the log odds of strikes."""
         found = {
             "params": params,
             "gain_db": jnp.float32(self.gain_db),
             "scale": dict(self.scale),
-            "shift": jnp.float32(0.0),
+            "shift": jnp.float32(shift),
         }
         if self.features is not None:
             found["features"] = self.features
@@ -178,43 +180,68 @@ def _told(
     return told(found, watching.variables(params), present)
 
 
+class _Seen(NamedTuple):
+    """What is told of held-out films, and what is true."""
+
+    values: list[np.ndarray]  # amplitudes [time, notes]
+    onsets: list[np.ndarray]  # probabilities [time, notes]
+    offsets: list[np.ndarray]
+    truths: list[NoteTruth]
+
+
+def _seen(watching: Watching, params: Any, held: list[Played]) -> _Seen:
+    told_of = [jax.device_get(_told(watching, params, played.films)) for played in held]
+    return _Seen(
+        [value[0] for value, _ in told_of],
+        [strikes.onset[0] for _, strikes in told_of],
+        [strikes.offset[0] for _, strikes in told_of],
+        [NoteTruth(*(each[0] for each in played.truth)) for played in held],
+    )
+
+
+def _agreement(watching: Watching, some: _Seen, shift: float) -> Agreement:
+    """How well strikes are told where so much is added to their log odds."""
+    hz, rate = watching.reader.hz, float(watching.video.frame_rate)
+    least = 1 / (1 + np.exp(shift))
+
+    def events(onsets: list[np.ndarray], offsets: list[np.ndarray], least: float) -> Events:
+        after, found = 0.0, []
+        for onset, offset in zip(onsets, offsets, strict=True):
+            here = events_of(onset, offset, hz, rate, least)
+            found.append(here._replace(times_secs=here.times_secs + after))
+            after += len(onset) / rate + 1
+        return Events(*(np.concatenate(each) for each in zip(*found, strict=True)))
+
+    struck = [truth.onset.astype(np.float32) for truth in some.truths]
+    true = events(struck, [truth.offset for truth in some.truths], 0.5)
+    return note_f1(events(some.onsets, some.offsets, least), true)
+
+
+def _best_shift(watching: Watching, some: _Seen) -> float:
+    """What makes the most of the strikes of held-out films; of equals the least."""
+    if not watching.config.model.onsets:
+        return 0.0
+    return max(SHIFTS, key=lambda shift: (_agreement(watching, some, shift).f1, -abs(shift)))
+
+
+def tuned(watching: Watching, params: Any, held: list[Played]) -> dict[str, Any]:
+    """What the run plays with, its odds of strikes as they are best for held-out films."""
+    return watching.variables(params, _best_shift(watching, _seen(watching, params, held)))
+
+
 def figures_of(watching: Watching, params: Any, held: list[Played]) -> dict[str, float]:
     """How near predictions come to what is played in held-out films."""
-    found: list[Events] = []
-    true: list[Events] = []
-    values, truths = [], []
-    after, rate = 0.0, float(watching.video.frame_rate)
-    for played in held:
-        value, (onset, offset) = jax.device_get(_told(watching, params, played.films))
-        truth = NoteTruth(*(each[0] for each in played.truth))
-        values.append(value[0])
-        truths.append(truth.amplitude)
-        for events, struck, when in (
-            (found, onset[0], offset[0]),
-            (true, truth.onset.astype(np.float32), truth.offset),
-        ):
-            some = events_of(struck, when, watching.reader.hz, rate)
-            events.append(some._replace(times_secs=some.times_secs + after))
-        after += len(value[0]) / rate + 1
-    agreed = note_f1(_joined(found), _joined(true))
-    figures = {
-        "val_skill": skill(np.concatenate(values), np.concatenate(truths), watching.constant)
-    }
+    some = _seen(watching, params, held)
+    truth = np.concatenate([truth.amplitude for truth in some.truths])
+    figures = {"val_skill": skill(np.concatenate(some.values), truth, watching.constant)}
     if watching.config.model.onsets:
-        figures |= _named(agreed)
+        agreed = _agreement(watching, some, _best_shift(watching, some))
+        figures |= {
+            "val_note_f1": agreed.f1,
+            "val_precision": agreed.precision,
+            "val_recall": agreed.recall,
+        }
     return figures
-
-
-def _named(agreed: Agreement) -> dict[str, float]:
-    return {
-        "val_note_f1": agreed.f1,
-        "val_precision": agreed.precision,
-        "val_recall": agreed.recall,
-    }
-
-
-def _joined(events: list[Events]) -> Events:
-    return Events(*(np.concatenate(each) for each in zip(*events, strict=True)))
 
 
 def summaries_of(

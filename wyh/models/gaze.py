@@ -37,12 +37,13 @@ class GazeConfig:
     layers: int = 2  # in which columns hear of their neighbours, 0 to 16
     reach: int = 9  # columns in a row, each, 1 to 63
     sharpness: float = 0.05  # share of the picture's width that a note looks at first, 0.001 to 1
+    scene: int = 64  # values of the picture as a whole, such as where hands are, 1 to 4096
     look: int = 32  # values by which notes without an order know their columns, 1 to 1024
 
     def __post_init__(self) -> None:
         for pixels in self.patch:
             check_range("a patch's side", pixels, 1, 64, "pixels")
-        for width in (self.embed, self.width):
+        for width in (self.embed, self.width, self.scene):
             check_range("a layer's width", width, 1, 4096)
         check_range("layers", self.layers, 0, 16)
         check_range("reach", self.reach, 1, 63, "columns")
@@ -63,13 +64,15 @@ class GazeConfig:
 
 
 class Gaze(nn.Module):
-    """Pictures -> values of each note."""
+    """Pictures -> values of each note, and of the picture as a whole."""
 
     config: GazeConfig
     notes: int
 
     @nn.compact
-    def __call__(self, x: Float[Array, "n height width channel"]) -> Float[Array, "n notes values"]:
+    def __call__(
+        self, x: Float[Array, "n height width channel"]
+    ) -> tuple[Float[Array, "n notes values"], Float[Array, "n scene"]]:
         """Look at pictures, each by itself."""
         c = self.config
         n, height, width, channels = x.shape
@@ -85,13 +88,15 @@ class Gaze(nn.Module):
         logits = self._by_looks(x) if c.order == "none" else self._by_place(x)
         own = jax.nn.softmax(logits, axis=-1) @ nn.Dense(c.width, name="value")(x)
         named = self.param("notes", nn.initializers.normal(0.1), (self.notes, c.width))
-        return nn.relu(nn.Dense(c.width, name="note")(own + named[None]))
+        scene = nn.relu(nn.Dense(_FEW, name="sights")(x)).reshape(n, -1)
+        scene = _normed(nn.Dense(c.scene, name="scene")(scene), "scene_norm")
+        return nn.relu(nn.Dense(c.width, name="note")(own + named[None])), scene
 
     def _by_place(self, x: Float[Array, "n columns values"]) -> Float[Array, "n notes columns"]:
         """How much each note looks at each column: a bell around where it lies."""
         c = self.config
         n, columns, _ = x.shape
-        whole = nn.relu(nn.Dense(_FEW, name="few")(x)).reshape(n, -1)
+        whole = nn.relu(nn.Dense(_FEW, name="marks")(x)).reshape(n, -1)
         whole = _normed(nn.Dense(c.width, name="whole")(whole), "whole_norm")
         # The camera's own place, small at first: shift and zoom.
         camera = _CAREFUL * nn.Dense(2, kernel_init=_SMALL, name="camera")(whole)
@@ -117,5 +122,5 @@ def _normed(x: Array, name: str) -> Array:
 _SPREAD = nn.initializers.normal(0.3)
 _SMALL = nn.initializers.normal(0.01)
 _CAREFUL = 0.1
-_FEW = 8  # values of a column that tell of the camera
+_FEW = 8  # values of a column that tell of the whole
 _SPAN = 0.4  # of the picture's width, from its middle to the outermost notes

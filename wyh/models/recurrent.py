@@ -2,7 +2,8 @@
 
 Three networks of seed 004, with the memory that it lacked (its sequences were one picture long):
 features into LSTMs, convolutions into LSTMs, and LSTMs whose own products are convolutions. And one
-of ours: what `wyh.models.gaze` finds of each note goes into an LSTM that all notes share.
+of ours: what `wyh.models.gaze` finds of each note goes into an LSTM that all notes share, with what
+another one remembers of the picture as a whole.
 Hochreiter and Schmidhuber, "Long short-term memory", Neural Computation 1997; Shi et al.,
 "Convolutional LSTM network", NIPS 2015.
 
@@ -58,7 +59,7 @@ class RecurrentConfig:
         Filters(256, 2, 1),
     )  # of cnn_lstm; with conv_lstm each remembers
     dense: tuple[int, ...] = (1024, 512)  # of both, before memory; with conv_lstm after it
-    memory: tuple[int, ...] = (32,)  # LSTM layers; conv_lstm has its own
+    memory: tuple[int, ...] = (48,)  # LSTM layers; conv_lstm has its own
     remembers: bool = True  # else each picture is seen as if it were the first
     onsets: bool = True  # also predicted: which notes are struck, and when within the frame
     dropout: float = 0.0  # share of values left out before each recurrent layer, 0 to 0.9
@@ -117,7 +118,8 @@ class Recurrent(nn.Module):
         if c.kind == "cnn_lstm":
             x = self._dense(self._seen(x))
         elif c.kind == "gaze_lstm":  # each note is an example of its own from here on
-            x = self._of_each_note(x)
+            x, last = self._of_each_note(x, memory[0])
+            after, memory = [last], memory[1:]
         first = x
         for number, (width, before) in enumerate(zip(c.memory, memory, strict=True)):
             x = self._dropped(x, key, number)
@@ -129,12 +131,20 @@ class Recurrent(nn.Module):
         notes = self._told(jnp.concatenate([first, x], axis=-1), 1)
         return Notes(*(self._side_by_side(value) for value in notes)), tuple(after)
 
-    def _of_each_note(self, x: Array) -> Float[Array, "batch_and_notes time values"]:
-        """What is found of each note, in pictures each by itself."""
+    def _of_each_note(
+        self, x: Array, memory: Any
+    ) -> tuple[Float[Array, "batch_and_notes time values"], Any]:
+        """What is seen of each note, and remembered of the whole; and what to remember."""
         batch, time, *picture = x.shape
         gaze = Gaze(self.config.gaze, self.notes, name="gaze")
-        found = gaze(x.reshape(batch * time, *picture)).reshape(batch, time, self.notes, -1)
-        return found.swapaxes(1, 2).reshape(batch * self.notes, time, -1)
+        found, scene = gaze(x.reshape(batch * time, *picture))
+        lstm = nn.OptimizedLSTMCell(self.config.gaze.scene, name="memory_scene")
+        scene = scene.reshape(batch, time, -1)
+        last, scene = nn.RNN(lstm, return_carry=True)(scene, initial_carry=memory)
+        found = found.reshape(batch, time, self.notes, -1).swapaxes(1, 2)
+        shape = (batch, self.notes, time, scene.shape[-1])
+        found = jnp.concatenate([found, jnp.broadcast_to(scene[:, None], shape)], axis=-1)
+        return found.reshape(batch * self.notes, time, -1), last
 
     def _side_by_side(
         self, values: Float[Array, "batch_and_notes time 1"]
@@ -203,8 +213,11 @@ def blank(config: RecurrentConfig, notes: int, batch_size: int, height: int, wid
       WyhError: pictures too small for the strides of a `conv_lstm`.
     """
     if config.kind != "conv_lstm":
-        rows = batch_size * notes if config.kind == "gaze_lstm" else batch_size
-        return tuple((jnp.zeros((rows, w)), jnp.zeros((rows, w))) for w in config.memory)
+        shapes = [(batch_size, width) for width in config.memory]
+        if config.kind == "gaze_lstm":
+            shapes = [(batch_size * notes, width) for width in config.memory]
+            shapes.insert(0, (batch_size, config.gaze.scene))
+        return tuple((jnp.zeros(shape), jnp.zeros(shape)) for shape in shapes)
     memory, rows, columns = [], height, width
     for filters in config.filters:
         rows, columns = rows // filters.stride, columns // filters.stride

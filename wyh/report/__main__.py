@@ -1,7 +1,8 @@
-"""What a run's sound knows of the pictures, or its pictures of the sound, as a page.
+"""What a run's sound knows of pictures, its pictures of sound, or what it sees played, as a page.
 
     python -m wyh.report                           # the newest run, on what it has never met
     python -m wyh.report --run RUN holiday.mp4     # on films of your own, or on music
+    python -m wyh.report --run RUN marimba/test    # on films of playing, truth beside them
     python -m wyh.report --run RUN --beside OTHER  # and beside it runs trained otherwise
 
 On the bundled film or music it takes about a minute on 2 cores. The page, its drawings, sounds and
@@ -62,6 +63,10 @@ def main(config: Config) -> None:
             from wyh.report import foretold
 
             print(foretold.report(run, config.checkpoint, config.inputs, out, compared))
+        case "marimba":
+            from wyh.report import notes
+
+            print(notes.report(run, config.checkpoint, config.inputs, out, compared))
         case _:
             print(write(measure(run, config, out), run, out, compared))
 

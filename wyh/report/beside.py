@@ -31,6 +31,12 @@ _SHOWN = (
     "loudness_error_lu",
     "centroid_error_octaves",
     "onset_f1_50ms",
+    "note_f1",
+    "memory_f1_gain",
+    "skill",
+    "amplitude_rmse",
+    "frame_f1",
+    "live_step_p95_ms",
 )
 _OWN_BUSINESS = ("out", "data", "resume", "preset")  # options that say nothing of the model
 

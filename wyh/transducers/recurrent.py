@@ -80,7 +80,12 @@ def player(config: PlayerConfig, video: VideoSpec) -> Transducer:
     "shift": float32 []}`, where `scale` is of the amplitudes and `shift` is added to the log odds
     of strikes; `"features"`, parameters of an autoencoder, with such a model; and
     `"note_reference"` for the synth "knn".
+
+    Raises:
+      WyhError: unknown notes, or pictures of a size that the network cannot look at.
     """
+    if config.model.kind == "gaze_lstm":
+        config.model.gaze.check(video.height, video.width)
     notes = len(notes_of(config))
     synth = synth_named(config.synth, prediction_of(config, video))
     model = Recurrent(config.model, notes)
@@ -109,7 +114,8 @@ def player(config: PlayerConfig, video: VideoSpec) -> Transducer:
         before = jnp.where(carry.started > 0, carry.pictures, begin)
         known = jnp.concatenate([before, frames], axis=1)
         pictures = negated(known.astype(jnp.float32) / 255, knobs["negative"])
-        regard, present = presence(carry.regard, pictures[:, LEAD:], float(video.frame_rate), knobs)
+        told_of = pictures[:, 1:-1]  # not the newest
+        regard, present = presence(carry.regard, told_of, float(video.frame_rate), knobs)
         found, memory = seen(config, model, variables, pictures, carry.memory)
         value, strikes = told(found, variables, present)
         last = jnp.where(carry.started > 0, carry.last, value[:, 0])
