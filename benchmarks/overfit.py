@@ -65,7 +65,9 @@ def windows(folder: Path, config: Config) -> tuple[PlayedBank, Watching]:
 def learned_by_heart(bank: PlayedBank, learned: Watching, config: Config, steps: int) -> float:
     """The error on the windows after so many steps, to that of a constant."""
     # As they are: neither moved nor in another light.
-    config = replace(config, shift=0, zoom=0.0, light=0.0, fit=replace(config.fit, steps=steps))
+    config = replace(
+        config, lead=0, shift=0, zoom=0.0, light=0.0, fit=replace(config.fit, steps=steps)
+    )
     params = learned.init(jax.random.key(0))
     state = State(jnp.int32(0), params, jax.jit(make_optimizer(config).init)(params))
     step = jax.jit(partial(train_step, learned=learned, config=config))

@@ -43,6 +43,7 @@ from wyh.transducers.recurrent import PlayerConfig, player
 from wyh.watching import Watching, encoder_of, figures_of, reader_of, summaries_of, tuned
 
 KIND = "marimba"
+ANEW = 0.25  # of all rows begin with a blank memory, as playing does
 HELD_SECS = 10.0  # of frames in a row, on which the best variables are chosen
 
 
@@ -66,7 +67,8 @@ class Config:
     loudness_lufs: float = -23.0  # of recordings as they are played, -60 to -10
 
     batch_size: int = 16  # rows of frames
-    time: int = 24  # frames in a row, through which errors are led back, 1 to 4096
+    lead: int = 48  # frames in a row that are watched first, to remember some of, 0 to 4096
+    time: int = 24  # frames after them, through which errors are led back, 1 to 4096
     learning_rate: float = 2e-3  # 0 to 1
     schedule: Schedule = "cosine"  # of the rate: cosine or constant
     strikes_weight: float = 2.0  # of how far the probabilities of strikes are off, 0 to 1000
@@ -75,13 +77,14 @@ class Config:
     light: float = 0.2  # brightness, up to this much, 0 to 1
     fit: Annotated[FitOptions, tyro.conf.arg(name="")] = field(
         default_factory=lambda: FitOptions(
-            steps=6000, evaluate_every=500, save_every=1000, latest_secs=30.0
+            steps=5000, evaluate_every=500, save_every=1000, latest_secs=30.0
         )
     )
 
     def __post_init__(self) -> None:
         check_range("loudness_lufs", self.loudness_lufs, -60, -10)
         check_range("batch_size", self.batch_size, 1, 65536)
+        check_range("lead", self.lead, 0, 4096, "frames")
         check_range("time", self.time, 1, 4096, "frames")
         check_range("learning_rate", self.learning_rate, 0, 1)
         check_range("strikes_weight", self.strikes_weight, 0, 1000)
@@ -151,16 +154,37 @@ def shaken(
     return turn_light(films, light_key, config.light) if config.light else films
 
 
+def remembered(
+    params: Any,
+    films: Float[Array, "batch lead_and_two height width channel"],
+    key: PRNGKeyArray,
+    learned: Watching,
+) -> Any:
+    """What is remembered of films, but of some nothing. No error is led back so far."""
+    blank = learned.blank(len(films))
+    if films.shape[1] <= 2:
+        return blank
+    _, memory = learned.watch(jax.lax.stop_gradient(params), films, blank)
+    kept = jax.random.bernoulli(key, 1 - ANEW, (len(films),))
+
+    def some(leaf: Array) -> Array:  # a row of a film may be several in memory
+        rows = jnp.repeat(kept, len(leaf) // len(films)).reshape(-1, *(1,) * (leaf.ndim - 1))
+        return jnp.where(rows, leaf, 0.0)
+
+    return jax.tree.map(some, jax.lax.stop_gradient(memory))
+
+
 def loss_fn(
     params: Any,
     films: Float[Array, "batch time_and_two height width channel"],
     truth: NoteTruth,
+    memory: Any,
     key: PRNGKeyArray,
     learned: Watching,
     strikes_weight: float,
 ) -> tuple[Float[Array, ""], dict[str, Array]]:
     """How far amplitudes, strikes and their times are off. No constant is near to any strike."""
-    found = learned.see(params, films, key)
+    found, _ = learned.watch(params, films, memory, key)
     mean, spread = (learned.scale[name][None, None] for name in ("mean", "spread"))
     onset = truth.onset.astype(jnp.float32)
     levels = jnp.mean(jnp.square(found.amplitude - (truth.amplitude - mean) / spread))
@@ -179,12 +203,14 @@ def loss_fn(
 def train_step(
     state: State, played: Played, key: PRNGKeyArray, *, learned: Watching, config: Config
 ) -> tuple[State, dict[str, Array]]:
-    """One step, on rows of frames that each begin with a blank memory."""
-    shake_key, drop_key = jax.random.split(key)
-    films = shaken(jnp.asarray(played.films), shake_key, config)
+    """One step, on rows of frames of which the first are watched alone."""
+    shake_key, lead_key, drop_key = jax.random.split(key, 3)
+    films, lead = shaken(jnp.asarray(played.films), shake_key, config), config.lead
+    memory = remembered(state.params, films[:, : lead + 2], lead_key, learned)
+    truth = NoteTruth(*(each[:, lead:] for each in played.truth))
     gradient = jax.grad(loss_fn, has_aux=True)
     grads, figures = gradient(
-        state.params, films, played.truth, drop_key, learned, config.strikes_weight
+        state.params, films[:, lead:], truth, memory, drop_key, learned, config.strikes_weight
     )
     updates, opt_state = make_optimizer(config).update(grads, state.opt_state, state.params)
     return State(state.step + 1, optax.apply_updates(state.params, updates), opt_state), figures
@@ -221,8 +247,9 @@ def main(config: Config) -> None:
         sound=True,
     )
     video: VideoSpec = dataset.spec.video
+    reader = reader_of(sound, video)
     transducer = player(sound, video)
-    bank = PlayedBank.of(dataset, reader_of(sound, video), config.time)
+    bank = PlayedBank.of(dataset, reader, config.lead + config.time)
     heard = sum(not recording.told for recording in bank.recordings)
     if heard:
         print(

@@ -45,6 +45,8 @@ ALLOWED = {
     "wyh.contrastive": SPECS,
     "wyh.selection": SPECS,
     "wyh.sound_set": SPECS | {"wyh.windows"},
+    "wyh.sound_variation": SPECS,
+    "wyh.sound_division": SPECS | {"wyh.sound_set"},
     "wyh.transducers": SPECS
     | {"wyh.signal", "wyh.models", "wyh.synths", "wyh.plain", "wyh.runs", "wyh.checkpoints"},
 }
@@ -80,6 +82,9 @@ OFF_THE_PLAYING_PATH = {
     "wyh.transcript",
     "wyh.played",
     "wyh.sound_set",
+    "wyh.sound_variation",
+    "wyh.sound_division",
+    "wyh.classifying",
     "wyh.watching",
 }
 PARTS_OF_MODELS = {"wyh.models.layers", "wyh.models.gaze"}

@@ -1,3 +1,4 @@
+import json
 import shutil
 from functools import partial
 
@@ -84,3 +85,13 @@ def test_the_newest_may_have_to_be_of_a_kind(tmp_path):
     shutil.rmtree(plain.directory)
     run, note = choose(direction="see-hear", kind="autoencoder")
     assert run == run_choice.bundled_run() and "none under" in note
+
+
+def test_what_is_a_part_of_a_model_alone_is_not_played(tmp_path):
+    whole = make_run(tmp_path / "whole")
+    part = shutil.copytree(whole.directory, tmp_path / "part")
+    said = json.loads((part / "config.json").read_text())
+    said |= {"stream": None, "kind": "sound_classifier", "created": "2999-01-01T00:00:00+00:00"}
+    (part / "config.json").write_text(json.dumps(said))
+    assert run_choice.newest_run(tmp_path) == whole
+    assert run_choice.newest_run(tmp_path, kind="sound_classifier").directory == part

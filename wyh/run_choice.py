@@ -38,12 +38,13 @@ def newest_run(
     Args:
       root: where to look.
       direction: that it must have.
-      kind: that it must be of.
+      kind: that it must be of; only then it may be a part of a model, which cannot be played.
     """
     fit = (
         run
         for run in all_runs(root)
         if kind in (None, run.kind)
+        and (kind is not None or run.stream is not None)
         and (direction is None or (run.stream is not None and run.stream.direction == direction))
     )
     return max(fit, key=lambda run: (run.created, run.directory.name), default=None)

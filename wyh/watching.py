@@ -105,10 +105,15 @@ class Watching:
 
     def see(self, params: Any, films: Array, key: PRNGKeyArray | None = None) -> Any:
         """What the network tells of films, uint8 or in [0, 1], from a blank memory."""
+        return self.watch(params, films, self.blank(len(films)), key)[0]
+
+    def watch(
+        self, params: Any, films: Array, memory: Any, key: PRNGKeyArray | None = None
+    ) -> tuple[Any, Any]:
+        """What the network tells of films, and what it remembers; with a key, for training."""
         pictures = films / jnp.float32(255) if films.dtype == jnp.uint8 else films
         variables = {"params": params, "features": self.features}
-        memory = self.blank(len(films))
-        return seen(self.config, self.model, variables, pictures, memory, key)[0]
+        return seen(self.config, self.model, variables, pictures, memory, key)
 
     def variables(self, params: Any, shift: float = 0.0) -> dict[str, Any]:
         """What the run plays with; `shift` is added to the log odds of strikes."""

@@ -28,7 +28,12 @@ def made(config, pictures):
     return model, jax.jit(model.init)(jax.random.key(0), pictures)["params"]
 
 
-seen = jax.jit(lambda model, params, x: model.apply({"params": params}, x), static_argnums=0)
+look = jax.jit(lambda model, params, x: model.apply({"params": params}, x), static_argnums=0)
+
+
+def seen(model, params, x):
+    """What is seen of each note."""
+    return look(model, params, x)[0]
 
 
 def pictures_of(rng, count=2, height=8, width=12):
@@ -66,7 +71,7 @@ def test_a_note_hears_of_its_neighbourhood_alone(rng):
     pictures = pictures_of(rng, 1, 8, 2 * COLUMNS)
     model, params = made(RULER, pictures)
     params["camera"] = jax.tree.map(jnp.zeros_like, params["camera"])
-    told = jax.jacrev(lambda x: model.apply({"params": params}, x)[0].sum(axis=-1))
+    told = jax.jacrev(lambda x: model.apply({"params": params}, x)[0][0].sum(axis=-1))
     size = (
         np.abs(np.asarray(jax.jit(told)(pictures)))
         .sum(axis=(1, 2, 4))
@@ -82,14 +87,16 @@ def test_a_note_hears_of_its_neighbourhood_alone(rng):
 def test_gradients_reach_every_parameter(rng, order):
     pictures = pictures_of(rng)
     model, params = made(replace(TINY, order=order), pictures)
-    found = seen(model, params, pictures)
+    found, scene = look(model, params, pictures)
     assert found.shape == (2, NOTES, WIDTH) and np.isfinite(found).all()
+    assert scene.shape == (2, TINY.scene) and np.isfinite(scene).all()
     assert ("camera" in params, "lie" in params) == 2 * (order != "none",)
     assert ("query" in params) == (order == "none")
 
     def loss(params):
+        found, scene = look(model, params, pictures)
         wanted = jnp.linspace(0, 1, NOTES)[None, :, None]
-        return jnp.mean(jnp.square(seen(model, params, pictures) - wanted))
+        return jnp.mean(jnp.square(found - wanted)) + jnp.mean(jnp.square(scene - 1))
 
     slopes = jax.jit(jax.grad(loss))(params)
     for path, slope in jax.tree_util.tree_leaves_with_path(slopes):
