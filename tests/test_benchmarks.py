@@ -17,6 +17,7 @@ from benchmarks import (
     istft,
     live_tick,
     media,
+    overfit,
     rbm,
     records,
     side_by_side,
@@ -232,6 +233,7 @@ COMMANDS = (
     rbm,
     dbn_epoch,
     foley_tick,
+    overfit,
 )
 
 

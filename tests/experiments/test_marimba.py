@@ -434,8 +434,8 @@ def test_films_without_truth_are_listened_to(marimba_films, tmp_path, capsys, in
     said = capsys.readouterr().err
     assert "films without truth: their strikes are those heard in them\n" in said
     played = instead_of_training["batch_at"](0)
-    assert played.films.shape == (4, 8, 24, 32, 1)
-    assert played.truth.amplitude.shape == (4, 6, 18)
+    assert played.films.shape == (4, 12, 24, 32, 1)
+    assert played.truth.amplitude.shape == (4, 10, 18)
     again = instead_of_training["batch_at"](0)
     assert_same(played, again)
 

@@ -154,7 +154,7 @@ def test_without_onsets_none_is_ever_likely(rng, kind):
     model, params, memory = made(config, x.shape[2:])
     notes, _ = played(model, params, x, memory)
     assert (np.asarray(jax.nn.sigmoid(notes.onset)) == 0).all() and not notes.offset.any()
-    assert set(params) - {"gaze"} == {"memory_0", "memory_1", "amplitude"}
+    assert set(params) - {"gaze", "memory_scene"} == {"memory_0", "memory_1", "amplitude"}
 
 
 def test_notes_share_what_is_learned_of_one():

@@ -63,8 +63,8 @@ def test_a_run_that_cannot_listen(tmp_path, film):
 
 
 def test_a_kind_without_a_report(tmp_path):
-    run = make_run(tmp_path / "run", kind="marimba")
-    with pytest.raises(WyhError, match="is of the kind 'marimba', which has no report yet"):
+    run = make_run(tmp_path / "run", kind="theremin")
+    with pytest.raises(WyhError, match="is of the kind 'theremin', which has no report yet"):
         command.main(command.Config(run=run.directory))
 
 

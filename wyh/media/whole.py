@@ -1,5 +1,6 @@
 """Files that appear under their name only when they are whole."""
 
+import atexit
 import itertools
 import os
 from pathlib import Path
@@ -8,6 +9,7 @@ from wyh.errors import WyhError
 from wyh.media.ffmpeg import shown
 
 _COUNTER = itertools.count()
+_UNFINISHED: set[Path] = set()
 
 
 class WholeFile:
@@ -33,13 +35,28 @@ class WholeFile:
         except OSError as error:
             self.drop()
             raise self.failure(error.strerror or str(error)) from None
+        _UNFINISHED.discard(self.temporary)
 
     def drop(self) -> None:
         """Remove what was written."""
         self.temporary.unlink(missing_ok=True)
+        _UNFINISHED.discard(self.temporary)
 
 
 def _reserve(path: Path) -> Path:
     temporary = path.with_name(f".wyh-{os.getpid()}-{next(_COUNTER)}.part")
-    with open(temporary, "xb"):
-        return temporary
+    _UNFINISHED.add(temporary)
+    try:
+        with open(temporary, "xb"):
+            return temporary
+    except OSError:
+        _UNFINISHED.discard(temporary)
+        raise
+
+
+@atexit.register
+def _sweep() -> None:
+    """Remove what nobody could: Ctrl-C may come before there is anybody to drop a file."""
+    for path in tuple(_UNFINISHED):
+        if path.name.startswith(f".wyh-{os.getpid()}-"):  # not those of the process before a fork
+            path.unlink(missing_ok=True)
