@@ -94,14 +94,14 @@ class Config:
 
 
 def of_seed(model: RecurrentConfig, size: str = "100") -> Config:
-    """A network of the seed, on three grey pictures at a time, but with a memory."""
-    grey = replace(model, view="grey", dropout=0.2)
+    """A network of the seed's sizes, but with a memory, and pictures in any light alike."""
+    sized = replace(model, dropout=0.2)
     fitted = FitOptions(steps=3000, evaluate_every=500, save_every=1000, latest_secs=30.0)
     return Config(
         size=size,
-        sound=PlayerConfig(grey),
+        sound=PlayerConfig(sized),
         batch_size=8,
-        learning_rate=1e-3,
+        learning_rate=3e-4,
         schedule="constant",
         fit=fitted,
     )

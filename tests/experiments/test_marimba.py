@@ -133,7 +133,7 @@ def test_the_seeds_presets_have_its_sizes():
     assert PRESETS["conv_lstm"].size == "80"
     assert models["fc_lstm"].memory == (256, 256)
     for name in ("fc_lstm", "cnn_lstm", "conv_lstm"):
-        assert (models[name].kind, models[name].view, models[name].dropout) == (name, "grey", 0.2)
+        assert (models[name].kind, models[name].view, models[name].dropout) == (name, "motion", 0.2)
         assert models[name].remembers and models[name].onsets
 
 
