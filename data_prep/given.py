@@ -24,6 +24,7 @@ def open_data(
     channels: Literal[1, 3] = 3,
     frame_rate: str | None = None,
     sound: bool = False,
+    labelled: bool = False,
 ) -> Dataset:
     """Open a data set; media are prepared into the cache first, so the next time is quick.
 
@@ -38,16 +39,22 @@ def open_data(
         unless given, that of the films, or 24.
       sound: what is learned from is pictures with their sound. There must be some, and a prepared
         set must have just these sizes and rates; else it may have any.
+      labelled: what is learned from is photos in folders, each named after the class of its photos.
 
     Raises:
       WyhError: nothing usable, or several data sets at once; with `sound`, none, or a prepared
-        set of other sizes or rates.
+        set of other sizes or rates; with `labelled`, no classes.
     """
     if len(given) == 1 and (is_dataset(given[0]) or any(given[0].glob(f"{WORK}*"))):
         dataset = open_dataset(given[0])
         if sound:
             _check_same(dataset, size, channels, sample_rate, frame_rate)
             check_sound(dataset)
+        if labelled and not dataset.spec.labelled:
+            raise WyhError(
+                f"{dataset.path} was prepared without classes: prepare its photos again with "
+                f"python -m data_prep.images --labelled"
+            )
         return dataset
     if any(is_dataset(path) for path in given):
         raise WyhError("got several inputs with a prepared data set among them, wanted that alone")
@@ -55,11 +62,19 @@ def open_data(
     named, found = find_files(paths, leave_out=cache_dir())
     kinds = {kind_by_name(path) for path in (*named, *found)}
     out = cache_dir() / "data"
+    if labelled and "video" in kinds:
+        raise WyhError(f"{paths[0]}: got films, wanted photos in folders named after their classes")
     if "image" in kinds and "video" not in kinds:
         if sound:
             raise WyhError(f"{paths[0]}: got photos, wanted pictures with sound: give films")
         photos = images.Config(
-            paths, out, size=size, fit=fit, sample_rate=sample_rate, channels=channels
+            paths,
+            out,
+            size=size,
+            fit=fit,
+            sample_rate=sample_rate,
+            channels=channels,
+            labelled=labelled,
         )
         if frame_rate is not None:
             photos = replace(photos, frame_rate=frame_rate)

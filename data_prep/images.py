@@ -1,6 +1,7 @@
 """Photos -> a data set of single pictures.
 
     python -m data_prep.images photos/ --out data/photos
+    python -m data_prep.images animals/ --out data/animals --labelled  # animals/cat/, animals/dog/
 
 A thousand 12-megapixel photos take about a minute on 2 cores. The directory is printed last. Its
 examples are those of `data_prep.video` with one frame a window and silence, so whatever learns from
@@ -42,6 +43,7 @@ class Config:
     channels: Literal[1, 3] = 3  # 3 = colour, 1 = grey
     fit: Fit = "crop"  # how a picture of another shape is made to fit
     holdout: float = 0.2  # part of the photos kept for testing, 0 to 0.5
+    labelled: bool = False  # each photo is of the class that its folder is named after
     frame_rate: str = "24"  # Hz, 1 to 240, that a model trained on them is played at
     sample_rate: int = 22050  # Hz, 4,000 to 192,000
     workers: int = 0  # processes; 0 = one a core
@@ -55,6 +57,7 @@ class Task(NamedTuple):
     files: dict[str, Path]
     spec: DataSpec
     holdout: float
+    classes: tuple[str, ...]
 
 
 class Photos(NamedTuple):
@@ -125,7 +128,9 @@ def make_pictures(task: Task) -> Photos:
     def entries() -> Iterator[Entry]:
         silence = np.zeros(task.spec.window.window_samples, np.float32)
         for number, (name, frame) in enumerate(frames.items()):
-            yield Entry(splits[name], number, encode_window(frame[None], silence, 0.0, name))
+            label = task.classes.index(class_of(name)) if task.classes else None
+            example = encode_window(frame[None], silence, 0.0, name, label)
+            yield Entry(splits[name], number, example)
 
     files = parts.write_parts(task.work, task.key, entries())
     recordings = tuple(
@@ -144,6 +149,7 @@ class Album(NamedTuple):
     spec: DataSpec
     unusable: dict[str, str]
     fingerprint: str
+    classes: tuple[str, ...]
 
 
 def survey(config: Config) -> Album:
@@ -157,7 +163,7 @@ def survey(config: Config) -> Album:
         raise WyhError(f"got {config.workers} workers, wanted 1 or more, or 0 for one a core")
     height, width = inputs.parse_size(config.size)
     video = VideoSpec(as_rate(config.frame_rate), height, width, config.channels, config.fit)
-    spec = DataSpec(video, AudioSpec(config.sample_rate))
+    spec = DataSpec(video, AudioSpec(config.sample_rate), labelled=config.labelled)
     named, found = find_files(config.inputs, leave_out=config.out)
     photos = [path for path in found if kind_by_name(path) == "image"]
     unusable = {
@@ -168,8 +174,30 @@ def survey(config: Config) -> Album:
     files = inputs.name_files([*named, *photos])
     if not files:
         raise inputs.all_unusable(unusable, WANTED)
+    classes = _classes_of(files) if config.labelled else ()
     mark = parts.fingerprint(files, {"spec": spec.to_json(), "holdout": config.holdout})
-    return Album(files, spec, unusable, mark)
+    return Album(files, spec, unusable, mark, classes)
+
+
+def class_of(name: str) -> str:
+    """The class of a photo, from its name below the folder that holds all of them."""
+    return name.partition("/")[0]
+
+
+def _classes_of(files: dict[str, Path]) -> tuple[str, ...]:
+    """The classes there are, in the order of their names.
+
+    Raises:
+      WyhError: photos lie beside the folders, or there is one folder alone.
+    """
+    beside = [file for name, file in files.items() if "/" not in name]
+    classes = {class_of(name) for name in files}
+    if len(classes) == len(beside) == len(files) or (not beside and len(classes) == 1):
+        where = next(iter(files.values())).parent
+        raise WyhError(f"got photos of one class, {where}, wanted a folder for each of two or more")
+    if beside:
+        raise WyhError(f"got {beside[0]} beside folders of classes, wanted it in one of them")
+    return tuple(sorted(classes))
 
 
 def prepare(config: Config) -> Path:
@@ -200,6 +228,7 @@ def _prepare(album: Album, config: Config) -> Path:
                 {name: album.files[name] for name in names[first : first + CHUNK]},
                 album.spec,
                 config.holdout,
+                album.classes,
             )
             for first in range(0, len(names), CHUNK)
         ]
@@ -217,7 +246,8 @@ def _prepare(album: Album, config: Config) -> Path:
             raise inputs.all_unusable({**failed, **album.unusable}, WANTED)
         inputs.tell_unusable(failed)
         made = [part for result in results for part in result.written.parts]
-        shards.finish(config.out, work, album.fingerprint, album.spec, made, recordings)
+        mark, spec = album.fingerprint, album.spec
+        shards.finish(config.out, work, mark, spec, made, recordings, album.classes)
     return config.out
 
 

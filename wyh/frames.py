@@ -106,6 +106,14 @@ class FrameBank:
         after = np.arange(self._time) / float(self._dataset.spec.video.frame_rate)
         return (starts[:, None] + after).ravel(), np.repeat(recordings, self._time)
 
+    @functools.cached_property
+    def labels(self) -> Int32[np.ndarray, " n"]:
+        """The class of every frame, as in `Dataset.classes`, of a set that has some."""
+        windows = each_window(self._dataset, self._split)
+        return np.repeat(
+            np.concatenate([window["label"] for window in windows]), self._time
+        ).astype(np.int32)
+
 
 def each_window(dataset: Dataset, split: Split) -> Iterator[Batch]:
     """The windows of a split in the order of their numbers, each as a batch of one."""
