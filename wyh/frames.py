@@ -110,9 +110,8 @@ class FrameBank:
     def labels(self) -> Int32[np.ndarray, " n"]:
         """The class of every frame, as in `Dataset.classes`, of a set that has some."""
         windows = each_window(self._dataset, self._split)
-        return np.repeat(
-            np.concatenate([window["label"] for window in windows]), self._time
-        ).astype(np.int32)
+        labels = np.concatenate([window["label"] for window in windows])
+        return np.repeat(labels, self._time).astype(np.int32)
 
 
 def each_window(dataset: Dataset, split: Split) -> Iterator[Batch]:

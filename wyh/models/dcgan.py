@@ -1,8 +1,8 @@
 """A mixture of classes and a slow latent -> a picture, and the discriminator it learns from.
 
 Two designs of both. `dcgan` is the paper's: transposed convolutions of 5x5 with batch
-normalisation, from 4x4 up. `default` is for a CPU and few pictures: convolutions of 3x3 at the lower
-size whose channels are laid out in space, each level turned by what is to be seen, and a
+normalisation, from 4x4 up. `default` is for a CPU and few pictures: convolutions of 3x3 at the
+lower size whose channels are laid out in space, each level turned by what is to be seen, and a
 discriminator that also tells classes. Either takes the classes as a mixture, of sum 1.
 Radford et al., "Unsupervised representation learning with deep convolutional generative adversarial
 networks", ICLR 2016; Miyato and Koyama, "cGANs with projection discriminator", ICLR 2018; Perez et
@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from wyh.errors import WyhError, check_range
-from wyh.models.layers import UpConv, conv_down, depth_to_space
+from wyh.models.layers import UpConv, depth_to_space
 
 Design = Literal["default", "dcgan"]
 
