@@ -39,11 +39,12 @@ PROGRAMS = {
     "media": ("--rounds", "1", "--loops", "2"),
     "rbm": ("--rounds", "3", "--epochs", "5"),
     "dbn_epoch": ("--rounds", "3", "--steps", "20"),
+    "dcgan_step": ("--rounds", "3", "--steps", "5"),
     "foley_tick": ("--ticks", "50", "--synths", "noise", "exemplar"),
     "overfit": ("--steps", "200"),
 }
 BUSY = 0.5  # programs that run at once, on average of the last minute
-WITH_TORCH = {"istft", "training_step", "dbn_epoch"}
+WITH_TORCH = {"istft", "training_step", "dbn_epoch", "dcgan_step"}
 WITH_RUN = {"live_tick", "media"}
 
 Name = Literal[
@@ -54,6 +55,7 @@ Name = Literal[
     "media",
     "rbm",
     "dbn_epoch",
+    "dcgan_step",
     "foley_tick",
     "overfit",
 ]

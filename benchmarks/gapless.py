@@ -201,8 +201,9 @@ def main(options: Options) -> None:
     what = backend + ", busy Python" * options.hog + ", compiling" * options.compiling
     wanted = {"missing": 0.0, "repeated": 0.0, "silent between": 0.0}
     for name, samples in found.items():
-        better = "higher" if name == "matched" else "lower"
-        show(Row(f"{what}: {name}", samples, "samples", wanted.get(name), better))
+        more = name == "matched"
+        label, goal = f"{what}: {name}", wanted.get(name)
+        show(Row(label, samples, "samples", goal, "higher" if more else "lower"))
     show(Row(f"{what}: underruns of the ring", maker.ring.underruns, "", better="lower"))
     show(Row(f"{what}: xruns of the device", xruns, "", better="lower"))
     late = np.diff(pulls[:, 0]) * 1000

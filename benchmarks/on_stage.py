@@ -201,9 +201,9 @@ def main(options: Options) -> None:
                 heard = recording.samples()
         found = compare(heard, expected(player, film, log), rate)
         for name, samples in found.items():
-            wanted = None if name == "compared" else 0.0
-            better = "higher" if name == "compared" else "lower"
-            show(Row(f"{options.secs:g} s of playing: {name}", samples, "samples", wanted, better))
+            what, fine = f"{options.secs:g} s of playing: {name}", name == "compared"
+            wanted = None if fine else 0.0
+            show(Row(what, samples, "samples", wanted, "higher" if fine else "lower"))
         show(Row("underruns", summary["underruns"], "", 0.0, "lower"))
         share = 100 * playing.cpu_secs / summary["secs"]
         show(Row("processor, of one core, start included", rounded(share), "%", 60.0, "lower"))

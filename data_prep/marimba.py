@@ -2,8 +2,8 @@
 
     python -m data_prep.marimba --out marimba
 
-An hour in 180 films to learn from in `marimba/train`, eight others in `marimba/test`; a minute of
-film takes some 7 s on one core and 2 MB. Beside each lies its truth, `NAME.truth.csv`: when which
+480 films of 10 s to learn from in `marimba/train`, sixteen others in `marimba/test`; a minute of film
+takes some 7 s on one core and 2 MB. Beside each lies its truth, `NAME.truth.csv`: when which
 note was struck and how hard. From there on they are like any footage:
 
     python -m experiments.marimba --data marimba/train
@@ -42,11 +42,11 @@ class Config:
     """Render films of a marimba that is played, with their sound and their truth."""
 
     out: Path  # directory to write to
-    recordings: int = 180  # films to learn from, 1 to 10,000
-    secs: float = 20.0  # length of each film, 2 to 300
+    recordings: int = 480  # films to learn from, 1 to 10,000
+    secs: float = 10.0  # length of each film, 2 to 300
     frame_rate: str = "25"  # Hz, 10 to 240
     size: str = "160x120"  # WIDTHxHEIGHT of the films, pixels, 32 to 1920, both even
-    test: int = 8  # more films, to test with, 0 to 10,000
+    test: int = 16  # more films, to test with, 0 to 10,000
     seed: int = 0  # fixes all that is drawn
     workers: int = 0  # films at a time; 0 = one a core
 

@@ -1,6 +1,6 @@
 """Pictures of playing -> notes: watch an instrument and play it (see -> hear, seed 004).
 
-    python -m data_prep.marimba --out marimba            # an hour of films with exact truth
+    python -m data_prep.marimba --out marimba            # 480 films with exact truth
     python -m experiments.marimba --data marimba/train
     python -m experiments.marimba --data my_films/ --notes C4,D4,E4,G4,A4  # another instrument
     python -m experiments.marimba --data marimba/train --preset cnn_lstm   # a seed's network
@@ -58,7 +58,7 @@ class Config:
     init_from: Path | None = None  # a run of the same sizes whose parameters to start from
     features: Path | None = None  # a run of experiments.autoencoder whose codes an fc_lstm sees
 
-    size: str = "128x48"  # of the pictures in pixels: 64 or 96x64
+    size: str = "128x48"  # of the pictures in pixels, WIDTHxHEIGHT, or 64 for a square
     fit_picture: Fit = "stretch"  # how a picture of another shape is made to fit
     frame_rate: str | None = None  # Hz, to which films are brought; that of the footage
     sound: Annotated[PlayerConfig, tyro.conf.arg(name=""), tyro.conf.AvoidSubcommands] = field(

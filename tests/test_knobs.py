@@ -6,6 +6,8 @@ import pytest
 from wyh import knobs
 from wyh.errors import WyhError
 from wyh.knobs import KNOBS, PHASES
+from wyh.plain import to_plain
+from wyh.transducers.hallucination import HallucinationConfig
 
 
 def test_the_readme_lists_every_knob_with_its_choices_and_its_range():
@@ -39,15 +41,43 @@ def test_knobs_are_turned_by_value_and_switches_also_by_name():
     assert knobs.defaults(phase=1) == knobs.defaults(phase="fixed")
 
 
-def test_each_direction_has_its_knobs_in_the_order_of_the_table():
-    see, hear = (list(knobs.of_direction(way, KNOBS)) for way in ("see-hear", "hear-see"))
-    assert set(see) & set(hear) == {"gain_db", "mute", "negative"}
-    assert set(see) | set(hear) == set(KNOBS)
-    assert {"glide", "width"} <= set(see) and {"attack", "flash_limit"} <= set(hear)
+def test_each_kind_of_run_has_its_knobs_in_the_order_of_the_table():
+    runs = ("see-hear", "dbn"), ("hear-see", "synesthesia"), ("hear-see", "hallucinate")
+    see, hear, dream = (list(knobs.of_run(*run, KNOBS)) for run in runs)
+    assert set(see) & set(hear) == set(see) & set(dream) == {"gain_db", "mute", "negative"}
+    assert set(hear) & set(dream) == {
+        *("gain_db", "mute", "negative", "speed", "hue", "colour", "flash_limit"),
+    }
+    assert set(see) | set(hear) | set(dream) == set(KNOBS)
+    assert {"glide", "width"} <= set(see) and {"attack", "auto_gain"} <= set(hear)
+    assert {"classes", "show", "zoom"} <= set(dream)
     assert see == [name for name in KNOBS if name in see]
-    # Unless a table is given, with those of playing.
-    assert [name for name in knobs.of_direction("hear-see") if name in KNOBS] == hear
-    assert {"freeze", "record"} <= set(knobs.of_direction("hear-see"))
+    # Of a kind of one's own, those of sound's features; unless a table is given, those of playing.
+    assert [name for name in knobs.of_run("hear-see", "mine") if name in KNOBS] == hear
+    assert {"freeze", "record"} <= set(knobs.of_run("hear-see", "hallucinate"))
+
+
+@pytest.mark.parametrize(
+    ("selection", "begun"),
+    [
+        ({"mode": "top_p", "most": 2, "attack_secs": 0.2}, {"classes": 2, "appear": 0.2}),
+        ({"mode": "top_1", "most": 5, "sure": 0.8}, {"classes": 1, "sure": 0.8}),
+        ({"mode": "free", "release_secs": 60.0}, {"show": 1, "fade": 10}),
+        ({"most": 1000, "threshold": 1}, {"classes": 8, "threshold": 1}),
+        ({"most": "many", "mode": 3}, {}),
+        (None, {}),
+    ],
+)
+def test_a_run_that_dreams_says_where_knobs_begin(selection, begun):
+    assert knobs.begun_with({"dream": {"selection": selection}}) == begun
+    assert knobs.begun_with({"sound": {"selection": selection}, "dream": 3}) == {}
+    asked = knobs.parse(("sure=0.1", "hue=0.5"), begun)
+    assert asked == knobs.defaults() | begun | {"sure": 0.1, "hue": 0.5}
+
+
+def test_what_a_selection_is_by_itself_is_where_knobs_begin_by_themselves():
+    default = to_plain(HallucinationConfig())
+    assert knobs.begun_with({"dream": default}).items() <= knobs.defaults().items()
 
 
 def test_words_of_the_command_line():

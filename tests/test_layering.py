@@ -9,6 +9,7 @@ import pytest
 
 import wyh
 from tests.conftest import make_run
+from tests.dreamers import make_dream_run
 from tests.visual import make_visual_run
 
 ROOT = Path(wyh.__file__).parents[1]
@@ -44,11 +45,13 @@ ALLOWED = {
     "wyh.optimizers": SPECS,
     "wyh.contrastive": SPECS,
     "wyh.selection": SPECS,
+    "wyh.judging": SPECS | {"wyh.models"},
     "wyh.sound_set": SPECS | {"wyh.windows"},
     "wyh.sound_variation": SPECS,
     "wyh.sound_division": SPECS | {"wyh.sound_set"},
     "wyh.transducers": SPECS
-    | {"wyh.signal", "wyh.models", "wyh.synths", "wyh.plain", "wyh.runs", "wyh.checkpoints"},
+    | {"wyh.signal", "wyh.models", "wyh.synths", "wyh.selection"}
+    | {"wyh.plain", "wyh.runs", "wyh.checkpoints"},
 }
 OFF_THE_PLAYING_PATH = {
     "wyh.training",
@@ -85,6 +88,9 @@ OFF_THE_PLAYING_PATH = {
     "wyh.sound_variation",
     "wyh.sound_division",
     "wyh.classifying",
+    "wyh.dreaming",
+    "wyh.picture_classes",
+    "wyh.judging",
     "wyh.watching",
 }
 PARTS_OF_MODELS = {"wyh.models.layers", "wyh.models.gaze"}
@@ -199,7 +205,9 @@ assert sum(map(len, pictures)) == 3
 
 
 @pytest.mark.parametrize(
-    ("maker", "play"), [(make_run, SONIFY), (make_visual_run, VISUALIZE)], ids=["sound", "pictures"]
+    ("maker", "play"),
+    [(make_run, SONIFY), (make_visual_run, VISUALIZE), (make_dream_run, VISUALIZE)],
+    ids=["sound", "pictures", "dream"],
 )
 def test_the_playing_path_loads_nothing_heavy(maker, play, tmp_path):
     """What `wyh.render` loads from its start to the last tick, in a process of its own."""

@@ -150,9 +150,6 @@ def test_truth_is_of_all_pictures_but_the_first_and_the_last(bank):
     for values, all_of_them in zip(played.truth, bank.truth, strict=True):
         np.testing.assert_array_equal(values, all_of_them[rows[:, 1:-1]])
     np.testing.assert_array_equal(played.films, bank.bank.films_at(rows))
-    assert len(bank.some(10).films) <= 10
-    told = bank.truth.amplitude[np.unique(bank.training)]
-    np.testing.assert_allclose(bank.constant, told.mean(axis=0), rtol=1e-6)
 
 
 def numbered(bank):

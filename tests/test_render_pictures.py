@@ -9,13 +9,15 @@ import pytest
 import soundfile
 
 from tests.conftest import make_run
+from tests.dreamers import make_dream_run
 from tests.media.clips import read_audio, read_video, run_ffmpeg
 from tests.test_render import Config, film, refused, rendered
 from tests.visual import make_visual_run
-from wyh import render
+from wyh import knobs, render
 from wyh.media import ffmpeg
 from wyh.media.decode import probe
 from wyh.metrics.timing import offset_ms
+from wyh.selection import SelectionConfig
 from wyh.specs import VideoSpec
 
 SHOWN = VideoSpec(Fraction(24), 16, 16)
@@ -267,3 +269,44 @@ def test_the_seed_decides(run, tmp_path):
         render.main(Config((song(tmp_path / "a.wav", 0.5),), out, run, seed=seed))
         made.append(read_video(out, SHOWN)[1])
     assert np.array_equal(made[0], made[1]) and not np.array_equal(made[0], made[2])
+
+
+def test_a_dream(tmp_path, capsys):
+    run = make_dream_run(tmp_path / "run", says=(0.96, 0.01, 0.01)).directory
+    source, out = song(tmp_path / "a.wav", 0.7, 16000), tmp_path / "o.mkv"
+    how = {"run": run, "frame_rate": 30, "size": "64x40", "refine": 1}
+    assert rendered(capsys, source, out=out, **how) == (0, [str(out)], [])
+    times, pixels = read_video(out, VideoSpec(Fraction(30), 40, 64))
+    assert len(times) == 21
+    light = pixels[:, :, 16:48].mean(axis=(1, 2, 3))
+    assert (np.diff(light) > -3).all() and light[-1] > 20  # what is heard appears, and stays
+    assert pixels[:, :, :8].max() < 10  # beside it is black
+    short = song(tmp_path / "b.wav", 0.02)  # than a block
+    assert rendered(capsys, short, out=tmp_path / "s.mkv", run=run)[0] == 0
+    assert len(read_video(tmp_path / "s.mkv")[0]) == 1
+
+
+def test_a_runs_own_selection_holds_unless_it_is_set(tmp_path, monkeypatch, capsys):
+    selection = SelectionConfig(mode="top_1", release_secs=2.0)
+    run, asked = make_dream_run(tmp_path / "run", selection=selection).directory, []
+
+    def take(source, out, player, turned, seed):
+        asked.append(turned)
+
+    monkeypatch.setattr("wyh.render.render_pictures", take)
+    source = song(tmp_path / "a.wav", 0.1)
+    rendered(capsys, source, out=tmp_path / "o.mkv", run=run, set="fade=0.1")
+    assert asked == [knobs.defaults(classes=1, fade=0.1)]
+
+
+def test_options_that_are_of_no_use_for_a_dream(run, tmp_path, capsys):
+    dream = make_dream_run(tmp_path / "dream").directory
+    source, out = song(tmp_path / "a.wav", 0.1), tmp_path / "o.mkv"
+    for options, message in (
+        ({"run": dream, "set": "bass=3"}, "got the knob 'bass', wanted one of gain_db, mute"),
+        ({"run": run, "set": "zoom=1"}, "got the knob 'zoom', wanted one of gain_db, mute"),
+        ({"run": dream, "refine": 1001}, "got --refine 1001 steps, wanted 0 to 1000 steps"),
+        ({"run": run, "refine": 8}, "got --refine 8, but a run of synesthesia has nothing to"),
+        ({"run": dream, "palette": source}, "paints without a palette: leave --palette out"),
+    ):
+        assert message in refused(capsys, source, out=out, **options), options

@@ -6,7 +6,7 @@ sound is told is asked of all its estimates together, each as far as something i
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -184,6 +184,11 @@ def only_what_is_heard(targets: Targets) -> Targets:
     return Targets(likely, targets.weight)
 
 
+_targets_of = jax.jit(targets_of, static_argnums=(2, 3, 4))
+_chosen = jax.jit(chosen)
+_coloured_noise = jax.jit(coloured_noise, static_argnums=(1, 2))
+
+
 @partial(jax.jit, static_argnums=0)
 def _logits(
     learned: Classifying, variables: Any, sound: Float[Array, "batch samples"]
@@ -224,7 +229,7 @@ def tuned(learned: Classifying, params: Any, held: Held) -> dict[str, Any]:
     config, logits = learned.recogniser.config, logits_of(learned, params, held.windows)
     of = fit_temperature(of_sounds(logits, held.sound), held.truth)
     sound, labels = jnp.asarray(held.windows)[:, None], jnp.asarray(held.labels)[:, None]
-    targets = targets_of(sound, labels, learned.classes, config.block, config.tick_secs)
+    targets = _targets_of(sound, labels, learned.classes, config.block, config.tick_secs)
     said, weight = np.asarray(targets.likely.argmax(axis=-1)), np.asarray(targets.weight)
     flat = logits.reshape(-1, logits.shape[-1])
     return learned.variables(params, fit_temperature(flat, said.ravel(), weight.ravel()), of)
@@ -254,18 +259,19 @@ def any_heard(
     logits: Float32[np.ndarray, "n ticks classes_and_nothing"], temperature: Any
 ) -> Bool[np.ndarray, " n"]:
     """Whether a selection as it is by default hears something at any tick."""
-    settings = SelectionConfig()
+    settings = SelectionConfig().settings()
     likely = np.exp(log_softmax(logits / np.float32(temperature)))[..., :-1]
-    heard = chosen(jnp.asarray(likely), settings.most, settings.threshold, settings.sure)[1]
+    heard = _chosen(likely, settings.most, settings.threshold, settings.sure)[1]
     return np.any(np.asarray(heard), axis=1)
 
 
+@cache
 def nothing_to_hear(samples: int, each: int = 5) -> Float32[np.ndarray, "n samples"]:
     """Silence, and white, pink and brown noise at -60, -40 and -20 dB against a sine."""
     found = [np.zeros((1, samples), np.float32)]
     for number, tilt in enumerate((0.0, 1.0, 2.0)):
         key = jax.random.key(number)
-        noise = np.asarray(coloured_noise(key, 3 * each, samples, jnp.full(3 * each, tilt)))
+        noise = np.asarray(_coloured_noise(key, 3 * each, samples, jnp.full(3 * each, tilt)))
         rms = 10 ** (np.repeat([-60.0, -40.0, -20.0], each) / 20) / np.sqrt(2)
         found.append((noise * rms[:, None]).astype(np.float32))
     return np.concatenate(found)

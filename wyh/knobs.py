@@ -5,7 +5,7 @@ A knob's value reaches the compiled functions as a traced scalar: turning one ne
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from wyh.errors import WyhError, check_range
 
@@ -20,7 +20,9 @@ SCALES = ("bands", "pentatonic", "equal", "just", "own")
 class Knob:
     """One thing to turn. `choices` names the values 0, 1, ... of a switch.
 
-    `of` is the direction it is of use in, "" for both.
+    `of` is the direction it is of use in, "" for both; or what pictures are made of, `features` of
+    the sound or the `classes` that are heard in it. A `whole` one counts something: by steps it is
+    turned from number to number.
     """
 
     name: str
@@ -30,13 +32,24 @@ class Knob:
     unit: str
     help: str
     choices: tuple[str, ...] = ()
-    of: Literal["see-hear", "hear-see", ""] = "see-hear"
+    of: Literal["see-hear", "hear-see", "features", "classes", ""] = "see-hear"
+    whole: bool = False
 
 
 def _of_pictures(
     name: str, default: float, low: float, high: float, unit: str, help: str, *choices: str
 ) -> Knob:
     return Knob(name, default, low, high, unit, help, choices, "hear-see")
+
+
+def _of_features(name: str, default: float, low: float, high: float, unit: str, help: str) -> Knob:
+    return Knob(name, default, low, high, unit, help, of="features")
+
+
+def _of_classes(
+    name: str, default: float, low: float, high: float, unit: str, help: str, whole: bool = False
+) -> Knob:
+    return Knob(name, default, low, high, unit, help, of="classes", whole=whole)
 
 
 KNOBS = {
@@ -54,12 +67,20 @@ KNOBS = {
         Knob("black", 0.0, 0.0, 1.0, "", "1 makes black pictures silent"),
         Knob("still", 0.0, 0.0, 1.0, "", "1 lets pictures that stand still fade out"),
         Knob("width", 1.0, 0.0, 1.0, "", "of stereo: 0 is the middle, 1 from left to right"),
-        _of_pictures("bass", 0.0, -24.0, 24.0, "dB", "more of what sounds under 250 Hz"),
-        _of_pictures("middle", 0.0, -24.0, 24.0, "dB", "more of what sounds from there to 2.5 kHz"),
-        _of_pictures("treble", 0.0, -24.0, 24.0, "dB", "more of what sounds above that"),
-        _of_pictures("auto_gain", 0.0, 0.0, 1.0, "", "1 hears quiet and loud sound alike"),
-        _of_pictures("attack", 0.0, 0.0, 2.0, "s", "in which pictures follow what grows louder"),
-        _of_pictures("release", 0.0, 0.0, 5.0, "s", "in which they follow what grows quieter"),
+        _of_features("bass", 0.0, -24.0, 24.0, "dB", "more of what sounds under 250 Hz"),
+        _of_features("middle", 0.0, -24.0, 24.0, "dB", "more of what sounds from there to 2.5 kHz"),
+        _of_features("treble", 0.0, -24.0, 24.0, "dB", "more of what sounds above that"),
+        _of_features("auto_gain", 0.0, 0.0, 1.0, "", "1 hears quiet and loud sound alike"),
+        _of_features("attack", 0.0, 0.0, 2.0, "s", "in which pictures follow what grows louder"),
+        _of_features("release", 0.0, 0.0, 5.0, "s", "in which they follow what grows quieter"),
+        _of_classes("classes", 3.0, 1.0, 8.0, "", "most that are shown at once", whole=True),
+        _of_classes("threshold", 0.15, 0.0, 1.0, "", "less likely classes are not shown"),
+        _of_classes("sure", 0.5, 0.0, 1.0, "", "less sure than this, nothing was heard"),
+        _of_classes("appear", 0.05, 0.0, 5.0, "s", "in which what is heard appears"),
+        _of_classes("fade", 0.5, 0.0, 10.0, "s", "in which what is heard no more fades"),
+        _of_classes("show", 0.0, 0.0, 64.0, "", "0 is what is heard, else which class", whole=True),
+        _of_classes("variety", 1.0, 0.0, 1.0, "", "0 is what all pictures of a class share"),
+        _of_classes("zoom", 0.0, 0.0, 1.0, "", "how long pictures shine through, ever larger"),
         _of_pictures("speed", 1.0, 0.0, 8.0, "", "of the drift of forms, whatever the sound"),
         _of_pictures("hue", 0.0, 0.0, 1.0, "turns", "all colours moved round the circle"),
         _of_pictures("colour", 1.0, 0.0, 2.0, "", "0 is grey, 1 the run's own colours"),
@@ -71,7 +92,15 @@ PLAYING = {
     knob.name: knob
     for knob in (
         Knob("freeze", 0.0, 0.0, 1.0, "", "on holds the picture that is heard", ("off", "on"), ""),
-        Knob("scene", 1.0, 1.0, 8.0, "", "which run is heard: 1.5 is half the first and second"),
+        Knob(
+            "scene",
+            1.0,
+            1.0,
+            8.0,
+            "",
+            "which run is heard: 1.5 is half the first and second",
+            whole=True,
+        ),
         Knob("record", 0.0, 0.0, 1.0, "", "on writes a take", ("off", "on"), ""),
     )
 }
@@ -81,10 +110,39 @@ ALL = KNOBS | PLAYING
 
 Knobs = dict[str, float]
 
+_SELECTION = {
+    "classes": "most",
+    "threshold": "threshold",
+    "sure": "sure",
+    "appear": "attack_secs",
+    "fade": "release_secs",
+}
+"""The knobs of what `wyh.selection.SelectionConfig` sets."""
 
-def of_direction(direction: str, table: Mapping[str, Knob] = ALL) -> dict[str, Knob]:
-    """The knobs that are of use in a direction."""
-    return {name: knob for name, knob in table.items() if knob.of in ("", direction)}
+
+def of_run(direction: str, kind: str, table: Mapping[str, Knob] = ALL) -> dict[str, Knob]:
+    """The knobs that are of use for a kind of run, of a direction."""
+    made_of = "classes" if kind == "hallucinate" else "features"
+    useful = {"", direction} | ({made_of} if direction == "hear-see" else set())
+    return {name: knob for name, knob in table.items() if knob.of in useful}
+
+
+def begun_with(config: Mapping[str, Any]) -> Knobs:
+    """Where a run's configuration wants knobs to begin: those of a hallucination's selection.
+
+    What is damaged of it is left to others to tell.
+    """
+    dream = config.get("dream")
+    chosen = dream.get("selection") if isinstance(dream, Mapping) else None
+    if not isinstance(chosen, Mapping):
+        return {}
+    places = {"top_1": ("classes", 1.0), "free": ("show", 1.0)}
+    begun = {
+        knob: min(max(float(value), KNOBS[knob].low), KNOBS[knob].high)
+        for knob, name in _SELECTION.items()
+        if isinstance(value := chosen.get(name), int | float)
+    }
+    return begun | dict([places[mode]] if (mode := chosen.get("mode")) in places else [])
 
 
 def defaults(**turned: float | str) -> Knobs:
@@ -117,8 +175,12 @@ def checked(name: str, value: float | str, table: Mapping[str, Knob] = ALL) -> f
     return float(value)
 
 
-def parse(words: tuple[str, ...]) -> Knobs:
+def parse(words: tuple[str, ...], begun: Mapping[str, float] | None = None) -> Knobs:
     """Knobs from the command line: `name=value` each, the others at their default.
+
+    Args:
+      words: in order; the last one counts.
+      begun: other defaults, from `begun_with`.
 
     Raises:
       WyhError: a word is no `name=value`, or as for `defaults`.
@@ -132,4 +194,4 @@ def parse(words: tuple[str, ...]) -> Knobs:
             turned[name] = float(value)
         except ValueError:
             turned[name] = value
-    return defaults(**turned)
+    return defaults(**dict(begun or {}) | turned)

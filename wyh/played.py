@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int, UInt8
+from jaxtyping import Bool, Float32, Int, UInt8
 
 from wyh.dataset import Dataset
 from wyh.errors import WyhError
-from wyh.frames import FrameBank, shuffled, thinned
+from wyh.frames import FrameBank, shuffled
 from wyh.signal.notes import NoteReader
 from wyh.soundtracks import Soundtrack
 from wyh.transcript import LAW, Transcript, heard_transcript, notes_of, read_transcript
@@ -244,15 +244,6 @@ class PlayedBank:
         rows = rows_of(self.bank, self.validation, time)
         apart = [run for run in np.split(rows, np.flatnonzero(np.diff(rows[:, 0]) != 1) + 1)]
         return [self.at(row[None]) for run in apart for row in run[::time]][:most]
-
-    def some(self, most: int) -> Played:
-        """Training rows, evenly spread."""
-        return self.at(thinned(self.training, most))
-
-    @property
-    def constant(self) -> Float[np.ndarray, " notes"]:
-        """The mean amplitude of each note: the best that one can say who sees nothing."""
-        return self.truth.amplitude[np.unique(self.training)].mean(axis=0)
 
 
 def rows_of(

@@ -3,6 +3,7 @@
 python -m wyh.render film.mp4 --out heard.mp4
 python -m wyh.render one.mp4 two.mkv --out heard/ --format wav
 python -m wyh.render song.mp3 --run runs/synesthesia --out seen.mp4 --size 1280x720
+python -m wyh.render song.mp3 --run runs/hallucinate --out dream.mp4 --refine 8
 
 Which of the two it is, the run decides.
 """
@@ -17,7 +18,7 @@ import tyro
 
 from wyh import knobs
 from wyh.cli import run as run_command
-from wyh.errors import WyhError
+from wyh.errors import WyhError, check_range
 from wyh.media.find import find_files, kind_by_name
 from wyh.palette import with_palette
 from wyh.reference import read_reference
@@ -48,6 +49,7 @@ class Config:
     size: str | None = None  # of the pictures made, WIDTHxHEIGHT; those trained on unless given
     frame_rate: str | None = None  # of the pictures made, in Hz, such as 60 or 30000/1001
     palette: Path | None = None  # a picture whose colours to paint with
+    refine: int = 0  # steps towards what each dreamt picture is to show, 0 to 1000: slow
     set: tuple[str, ...] = ()  # knobs as name=value, such as phase=random gain_db=-6
     seed: int = 0  # of the sound's random phases, or of where the forms begin
     transducer: str | None = None  # module:function, for a kind of your own
@@ -55,8 +57,9 @@ class Config:
 
 def main(config: Config) -> None:
     """Render all inputs; those that cannot be are listed on stderr."""
-    turned = knobs.parse(config.set)
+    knobs.parse(config.set)  # before anything is loaded
     run, note = choose_run(config.run, direction=wanted(config))
+    turned = knobs.parse(config.set, knobs.begun_with(run.config))
     use_compilation_cache()
     player = open_player(config, run)
     direction = player.transducer.spec.direction
@@ -89,8 +92,9 @@ def open_player(config: Config, run: Run) -> Player:
     """What plays a run as the options want it.
 
     Raises:
-      WyhError: the run cannot be played, or an option is of no use for it.
+      WyhError: the run cannot be played, or an option is out of range or of no use for it.
     """
+    check_range("--refine", config.refine, 0, 1000, "steps")
     video = pictures_wanted(config, run)
     player = load_player(
         run,
@@ -100,10 +104,11 @@ def open_player(config: Config, run: Run) -> Player:
         video=video,
         synth=config.synth,
         reference=read_reference(config.reference, run),
+        refine=config.refine,
     )
     spec = player.transducer.spec
     for word in config.set:
-        useful = knobs.of_direction(spec.direction, knobs.KNOBS)
+        useful = knobs.of_run(spec.direction, run.kind, knobs.KNOBS)
         if (name := word.partition("=")[0]) not in useful:
             raise WyhError(f"got the knob {name!r}, wanted one of {', '.join(useful)}")
     if video and video != spec.video:

@@ -44,7 +44,6 @@ class Watching:
 
     Attributes:
       scale: of the amplitudes of notes.
-      constant: the mean amplitude of each note.
       features: parameters of an autoencoder, if the network sees its codes.
       reference: real strikes, for the synth "knn"; none where no strike is alone.
       gain_db: at which recordings, as they are learned from, have the run's loudness.
@@ -55,7 +54,6 @@ class Watching:
     reader: NoteReader
     model: Recurrent
     scale: Mapping[str, Float32[np.ndarray, " notes"]]
-    constant: Float32[np.ndarray, " notes"]
     features: Any
     reference: Mapping[str, np.ndarray] | None
     gain_db: float
@@ -72,7 +70,6 @@ class Watching:
         """Find out how a bank's notes are to be scaled."""
         reader = reader_of(config, video)
         amplitude = bank.truth.amplitude[np.unique(bank.training)]
-        constant = amplitude.mean(axis=0)
         # Notes that are hardly ever played are not to count more than all others.
         spread = np.maximum(amplitude.std(axis=0), 0.3 * amplitude.std())
         return cls(
@@ -80,8 +77,7 @@ class Watching:
             video,
             reader,
             Recurrent(config.model, len(reader.notes)),
-            {"mean": constant, "spread": spread},
-            constant,
+            {"mean": amplitude.mean(axis=0), "spread": spread},
             features,
             _reference(bank, reader),
             _gain_db(bank, reader.sample_rate, loudness),
@@ -238,7 +234,7 @@ def figures_of(watching: Watching, params: Any, held: list[Played]) -> dict[str,
     """How near predictions come to what is played in held-out films."""
     some = _seen(watching, params, held)
     truth = np.concatenate([truth.amplitude for truth in some.truths])
-    figures = {"val_skill": skill(np.concatenate(some.values), truth, watching.constant)}
+    figures = {"val_skill": skill(np.concatenate(some.values), truth, watching.scale["mean"])}
     if watching.config.model.onsets:
         agreed = _agreement(watching, some, _best_shift(watching, some))
         figures |= {

@@ -185,3 +185,29 @@ def test_the_command(folder, tmp_path):
     assert told.returncode == 0, told.stderr
     assert told.stdout == f"{tmp_path / 'set'}{os.linesep}"
     assert "11 photos: 00.png to more/09.png" in told.stderr
+
+
+def labelled(tmp_path, *names):
+    for name in names:
+        path = tmp_path / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save(path, noise(8, 8))
+    return Config((tmp_path / "in",), tmp_path / "set", "8", labelled=True, workers=1)
+
+
+def test_classes_are_folders_however_deep_photos_lie(tmp_path):
+    config = labelled(tmp_path, "cat/a.png", "cat/old/b.png", "dog/c.png")
+    dataset = open_dataset(prepare(config))
+    assert dataset.classes == ("cat", "dog")
+    assert dataset.spec.labelled
+
+
+@pytest.mark.parametrize("names", [("cat/a.png", "cat/b.png"), ("a.png", "b.png")])
+def test_one_class_alone(tmp_path, names):
+    with pytest.raises(WyhError, match=r"photos of one class, .*wanted a folder for each of two"):
+        prepare(labelled(tmp_path, *names))
+
+
+def test_a_photo_beside_the_folders_of_classes(tmp_path):
+    with pytest.raises(WyhError, match=r"a.png beside folders of classes, wanted it in one"):
+        prepare(labelled(tmp_path, "a.png", "cat/b.png", "dog/c.png"))

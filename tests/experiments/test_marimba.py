@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from data_prep import inputs
 from experiments import marimba
 from experiments.marimba import PRESETS, Config, loss_fn, main, remembered, shaken
 from tests.conftest import TINY_SYNTH, ended, make_dataset, make_run
@@ -20,6 +21,8 @@ from tests.playing import NOTES, READER, played_set, strikes_of
 from tests.playing import VIDEO as SMALL
 from wyh import knobs, render
 from wyh.cli import parse
+from wyh.errors import WyhError
+from wyh.frames import thinned
 from wyh.journal import Summaries
 from wyh.models.recurrent import Notes, Recurrent, blank
 from wyh.plain import from_plain, to_plain
@@ -32,13 +35,16 @@ from wyh.transducers.recurrent import PlayerConfig
 from wyh.watching import Watching
 
 RATE = 8000
+shaken_jit = jax.jit(shaken, static_argnums=2)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def quickly():
-    """Compiling steps, each test its own, is nearly all of the time."""
+    """Compiling steps, each test its own, is nearly all of the time; then starting processes."""
     jax.config.update("jax_disable_most_optimizations", True)
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inputs, "cores", lambda: 1)
+        yield
     jax.config.update("jax_disable_most_optimizations", False)
 
 
@@ -48,10 +54,10 @@ def tiny(preset, data=None, out=None, **changes):
     whole = config.sound.model
     model = replace(
         whole,
-        gaze=replace(whole.gaze, embed=4, width=8, layers=1, reach=3, scene=4),
-        filters=tuple(replace(filters, channels=4) for filters in whole.filters),
+        gaze=replace(whole.gaze, embed=4, width=8, layers=0, scene=4),
+        filters=tuple(replace(filters, channels=4) for filters in whole.filters[:2]),
         dense=(8,) * len(whole.dense),
-        memory=(6,) * len(whole.memory),
+        memory=(6,),
     )
     return replace(
         config,
@@ -224,9 +230,10 @@ def test_starting_from_the_parameters_of_another_run(
 def test_films_are_moved_and_lit_as_a_whole(rng):
     films = jnp.asarray(rng.integers(0, 256, (3, 4, 12, 16, 1), dtype=np.uint8))
     still = {"shift": 0, "zoom": 0.0, "light": 0.0}
-    same = shaken(films, jax.random.key(0), tiny("default", **still))
+    same = shaken_jit(films, jax.random.key(0), tiny("default", **still))
     np.testing.assert_allclose(same, np.asarray(films) / 255, atol=1e-6)
-    lit = np.asarray(shaken(films, jax.random.key(0), tiny("default", **still | {"light": 0.2})))
+    lit = tiny("default", **still | {"light": 0.2})
+    lit = np.asarray(shaken_jit(films, jax.random.key(0), lit))
     assert lit.min() >= 0 and np.abs(lit - same).max() > 0.01
 
 
@@ -238,7 +245,7 @@ def test_films_are_seen_from_nearby(shift, zoom):
     config = tiny("default", shift=shift, zoom=zoom, light=0.0)
     moves = []
     for number in range(6):
-        film = np.asarray(shaken(slopes, jax.random.key(number), config)) * 255
+        film = np.asarray(shaken_jit(slopes, jax.random.key(number), config)) * 255
         np.testing.assert_allclose(film[:, 0], film[:, 1], atol=1e-4)  # all pictures alike
         for seen, axis, size in ((film[0, 0, ..., 0], 0, 24), (film[1, 0, ..., 0], 1, 32)):
             inner = np.moveaxis(seen, axis, 0)[8:-8].mean(axis=1)
@@ -295,7 +302,7 @@ def test_the_loss_is_not_won_by_what_is_always_the_same(tmp_path):
     bank = PlayedBank.of(dataset, READER, 6)
     config = PlayerConfig(tiny("default").sound.model, NOTES, noise=TINY_SYNTH)
     watching = Knowing.of(config, SMALL, bank, -23.0, None)
-    played = bank.some(20)
+    played = bank.at(thinned(bank.training, 20))
     onset, scale = played.truth.onset, watching.scale
     value = (played.truth.amplitude - scale["mean"]) / scale["spread"]
     share = np.broadcast_to(onset.mean(axis=(0, 1)), onset.shape)
@@ -450,11 +457,11 @@ def test_a_data_set_of_other_sizes(tmp_path, why):
 
 def test_bad_runs(marimba_films, trained, codes, tmp_path, capsys):
     run = shutil.copytree(trained[0].directory, tmp_path / "run")
-    told = refused(capsys, "--data", marimba_films, *QUICK, "--out", run)
-    assert "holds a run: add --resume to go on, or choose another --out" in told
-    more = ("--out", tmp_path / "new", "--init-from", run)
-    told = refused(capsys, "--data", marimba_films, *QUICK, *more)
-    assert "run has other sizes: train it with this preset and --size" in told
+    with pytest.raises(WyhError, match="holds a run: add --resume to go on, or choose another"):
+        main(tiny("default", marimba_films, run))
+    other = tiny("cnn_lstm", marimba_films, tmp_path / "new", init_from=run)
+    with pytest.raises(WyhError, match="run has other sizes: train it with this preset and --size"):
+        main(other)
     told = refused(capsys, "--resume", "--out", codes)
     assert "is a run of autoencoder, wanted marimba: choose with --out" in told
     told = refused(capsys, "--data", marimba_films, "--preset", "fc_lstm", "--features", run)

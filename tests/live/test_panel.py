@@ -67,10 +67,11 @@ def test_nudging_an_unknown_knob():
 @pytest.mark.parametrize("name", [name for name, knob in ALL.items() if not knob.choices])
 def test_nudging_reaches_both_ends_and_holds_there(name):
     panel, knob = make(scenes=8), ALL[name]
-    for _ in range(STEPS + 5):
+    steps = int(knob.high - knob.low) if knob.whole else STEPS
+    for _ in range(steps + 5):
         panel.nudge(name, 1)
     assert panel.values[name] == knob.high
-    for _ in range(STEPS + 5):
+    for _ in range(steps + 5):
         panel.nudge(name, -1)
     assert panel.values[name] == knob.low
     panel.nudge(name, 1000)
@@ -81,7 +82,7 @@ def test_nudging_reaches_both_ends_and_holds_there(name):
 def test_the_default_is_met_on_the_way_back(name):
     panel, met = make(), set()
     panel.nudge(name, 1000)
-    for _ in range(STEPS + 1):
+    for _ in range(100):
         met.add(panel.values[name])
         panel.nudge(name, -1)
     assert ALL[name].default in met | {panel.values[name]}
@@ -95,6 +96,13 @@ def test_nudged_values_are_as_one_writes_them():
     assert met == [0.05, 0.1, 0.15, 0.2, 0.25]
     panel.nudge("gain_db", -2)
     assert panel.values["gain_db"] == -7.2
+
+
+def test_what_counts_something_goes_from_number_to_number():
+    panel = make(show=2.5)
+    panel.nudge("show", 1)
+    panel.nudge("classes", -1)
+    assert (panel.values["show"], panel.values["classes"]) == (3, 2)
 
 
 def test_between_two_steps_the_next_one_comes():
@@ -166,7 +174,9 @@ def test_turned_from_many_threads_at_once():
 
 def test_with_a_direction_only_its_knobs_are_there():
     panel = Panel(knobs.defaults(bass=6.0), direction="hear-see")
-    assert panel.values.keys() == knobs.of_direction("hear-see").keys()
+    assert panel.values.keys() == knobs.of_run("hear-see", "").keys()
+    dream = Panel(knobs.defaults(), direction="hear-see", kind="hallucinate")
+    assert dream.values.keys() == knobs.of_run("hear-see", "hallucinate").keys()
     assert panel.traced == knobs.defaults(bass=6.0)
     panel.turn("hue", 0.5)
     panel.nudge("speed", 1)

@@ -8,13 +8,16 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from tests.dreamers import make_dream_run
 from tests.live.served import KNOBS, PATIENCE, SEED, serving
 from tests.visual import make_visual_run
 from wyh.live.log import Emitted, Observed, read_log
+from wyh.live.panel import Panel
+from wyh.live.picture_guests import PictureGuests
 from wyh.live.picture_session import replay_pictures
 from wyh.media.web.messages import HEAD
 from wyh.media.web.picture_messages import FROM_FILE, HEARD, JPEG, PICTURE, RAW
-from wyh.transducers.compile import compile_transducer
+from wyh.transducers.compile import Compiled, compile_transducer
 from wyh.transducers.kinds import load_player
 
 pytest.importorskip("websockets", reason="websockets is absent: wyh[web]")
@@ -101,6 +104,18 @@ def test_the_greeting_tells_what_the_page_needs(serve, player):
     names = [knob["name"] for knob in told["knobs"]]
     assert {"bass", "hue", "flash_limit", "freeze", "mute"} <= set(names)
     assert not {"glide", "phase", "scene", "record", "width"} & set(names)
+
+
+def test_the_page_of_a_dream_has_its_own_knobs(tmp_path):
+    player = load_player(make_dream_run(tmp_path / "dream"))
+    compiled = Compiled(print, print, None, None, 1, 1)
+    turned = KNOBS | {"classes": 1.0}
+    guests = PictureGuests(player, compiled, turned, SEED, print, None, here=True)
+    panel = Panel(turned, direction="hear-see", kind=guests.kind)
+    table = {knob["name"]: knob for knob in guests._about(panel)["knobs"]}
+    assert {"classes", "fade", "zoom", "hue", "freeze", "mute"} <= table.keys()
+    assert not {"bass", "auto_gain", "attack", "release", "width", "scene"} & table.keys()
+    assert (table["classes"]["value"], table["classes"]["default"]) == (1, 3)
 
 
 def test_the_page_is_the_one_for_pictures_and_served_from_here_alone(serve):

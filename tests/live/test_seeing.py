@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import time
+from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 import soundfile
 
 from tests.conftest import make_run
+from tests.dreamers import make_dream_run
 from tests.live.test_main import start
 from tests.live.test_meter import SCHEMA
 from tests.media.clips import read_audio, read_video, run_ffmpeg
@@ -130,6 +132,31 @@ def _refused(link):
     from wyh.media.sound_stream import NoSound
 
     raise NoSound("nothing there")
+
+
+@pytest.fixture(scope="module")
+def dreamer(tmp_path_factory):
+    """A run that surely hears something, whatever sounds."""
+    where = tmp_path_factory.mktemp("run") / "dreamer"
+    return make_dream_run(where, says=(0.96, 0.01, 0.01), frame_rate=Fraction(12))
+
+
+def test_a_dream(dreamer, song, tmp_path, capsys):
+    movie = tmp_path / "dream.mkv"
+    summary, err = play(dreamer, song, capsys, sink=str(movie), set=("zoom=0.2",), duration=1.0)
+    assert summary["frames"] + summary["left_out"] >= 11 and "auto_gain" not in err
+    pixels = read_video(movie)[1]
+    assert len(pixels) == 12 and pixels[-1].mean() > 20
+
+
+def test_a_microphones_dream_has_no_gain_to_turn(dreamer, capsys):
+    summary, err = play(dreamer, "mic:null", capsys, duration=0.3)
+    assert summary["frames"] > 0 and "auto_gain" not in err
+    for name in ("auto_gain=1", "attack=1", "timbre=1"):
+        with pytest.raises(WyhError, match="with a run that makes pictures, wanted gain_db, mute"):
+            main(Config("mic:null", "null", run=dreamer.directory, set=(name,)))
+    with pytest.raises(WyhError, match="/dev/video99: no such camera; make one with: sudo"):
+        main(Config("mic:null", "/dev/video99", run=dreamer.directory))
 
 
 def test_pictures_on_standard_output(seer, song):

@@ -21,14 +21,15 @@ pygame = pytest.importorskip("pygame", reason="pygame-ce is not installed: wyh[w
 class Player:
     """A window with a panel behind it, and what came out."""
 
-    def __init__(self, scenes=1, **options):
+    def __init__(self, scenes=1, kind="", **options):
         direction = "hear-see" if options.get("show") else None
-        self.panel, self.quits = Panel(knobs.defaults(), scenes, direction), 0
+        self.panel, self.quits = Panel(knobs.defaults(), scenes, direction, kind), 0
         self.window = Window(
             "film.mp4",
             turn=self.panel.turn,
             nudge=self.panel.nudge,
             quit=self._quit,
+            turns=self.panel.values,
             scenes=scenes,
             **options,
         )
@@ -246,9 +247,32 @@ def test_keys_where_pictures_are_the_show(player, keys, knob, value):
     assert playing.panel.values == before | {knob: pytest.approx(value)}
 
 
+@pytest.mark.parametrize(
+    ("keys", "knob", "value"),
+    [
+        (("z",), "zoom", 0.1),
+        (("z", "z", "shift z"), "zoom", 0.1),
+        (("y", "y", "shift y"), "variety", 0.9),
+        (("k",), "classes", 4),
+        (("shift k",), "classes", 2),
+        (("7",), "show", 7),
+        (("7", "0"), "show", 0),
+        (("a", "b", "n", "t", "c"), "hue", 0.05),  # the first four are not there
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, tuple) else str(value),
+)
+def test_keys_of_a_dream(player, keys, knob, value):
+    playing = player(show=True, kind="hallucinate")
+    before = dict(playing.panel.values)
+    playing.press(*keys)
+    assert playing.panel.values == before | {knob: pytest.approx(value)}
+    assert not playing.window._said
+
+
 def test_the_keys_of_a_show_turn_what_is_of_use_there():
     turned = {key.knob for key in SHOW_KEYS.values() if key.way != "window"}
-    assert turned <= set(knobs.of_direction("hear-see"))
+    dream = knobs.of_run("hear-see", "hallucinate")
+    assert turned <= set(knobs.of_run("hear-see", "")) | set(dream)
     window = {name for name, key in KEYS.items() if key.way == "window"}
     assert all(SHOW_KEYS[name] == KEYS[name] for name in window)
 

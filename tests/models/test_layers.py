@@ -55,7 +55,7 @@ def assert_same(ours, theirs, x, kernel, stride):
         np.testing.assert_allclose(my_grad, other_grad, rtol=1e-5, atol=2e-5)
 
 
-@pytest.mark.parametrize(("stride", "size"), [(2, 2), (2, 4), (4, 4), (4, 8), (3, 3)])
+@pytest.mark.parametrize(("stride", "size"), [(2, 2), (2, 4), (4, 4), (4, 8), (3, 3), (2, 5)])
 def test_up_is_laxs_transposed_convolution(stride, size):
     x, kernel = data(3, 5, size, channels=2, out=3)
     assert_same(conv_up, lax_up, x, kernel, stride)

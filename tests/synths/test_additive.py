@@ -1,21 +1,18 @@
 import functools
 from fractions import Fraction
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from tests.synths.laid import play, predicted
-from wyh import knobs
+from tests.synths.struck import before, check_remembered, controls_of
 from wyh.errors import WyhError
 from wyh.signal.levels import true_peak_db
 from wyh.signal.notes import Note, NoteReader
 from wyh.synths.additive import AdditiveConfig, AdditiveSynth, additive
-from wyh.synths.protocol import Magnitudes, NoteAmplitudes, Strikes
+from wyh.synths.protocol import Magnitudes, Strikes
 from wyh.synths.strikes import unstruck
-from wyh.transducers.compile import traced
-from wyh.transducers.protocol import tick_keys
 
 RATE, FRAME_RATE, BLOCK = 8000, 25, 64
 PERIOD = RATE // FRAME_RATE
@@ -43,22 +40,9 @@ def decay_secs(hz=HZ):
     return 0.18 * (440 / hz) ** (1 / 3)
 
 
-def before(values):
-    """The same of the picture before."""
-    return np.concatenate([np.zeros_like(values[:, :1]), values[:, :-1]], axis=1)
-
-
 def gliding(values):
     values = np.asarray(values, np.float32)
     return Magnitudes(jnp.asarray(values), jnp.asarray(before(values)))
-
-
-def controls_of(value, onset, offset):
-    """Controls of a recording, `[batch, frames, notes]` each."""
-    arrays = [np.asarray(array, np.float32) for array in (value, onset, offset)]
-    (v, p, f), (w, q, g) = arrays, [before(array) for array in arrays]
-    strikes, earlier = (Strikes(jnp.asarray(a), jnp.asarray(b)) for a, b in ((p, f), (q, g)))
-    return NoteAmplitudes(jnp.asarray(v), jnp.asarray(w), strikes, earlier)
 
 
 def strike_arrays(times, notes, frames=FRAMES):
@@ -251,20 +235,6 @@ def test_it_starts_from_silence():
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"notes_hz": np.zeros(0)}, "got no notes to play, wanted one at least"),
-        ({"notes_hz": HZ * 3}, "got a note to play at 4983.6 Hz, wanted 1 to 4000 Hz"),
-        ({"frame_rate": 0.5}, "got frame rate 0.5 Hz, wanted 1 to 240 Hz"),
-    ],
-)
-def test_notes_that_cannot_be_played(change, message):
-    arguments = {"notes_hz": HZ, "frame_rate": 25.0, "sample_rate": RATE} | change
-    with pytest.raises(WyhError, match=message):
-        additive(**arguments, config=AdditiveConfig())
-
-
-@pytest.mark.parametrize(
     ("setting", "message"),
     [
         ({"partials": ((2.0, 1.0),)}, r"wanted \(1, 1\) among them: the note itself"),
@@ -283,18 +253,4 @@ def test_settings_that_cannot_be_played(setting, message):
 
 
 def test_what_is_remembered_has_one_shape_and_type():
-    """So that it can be given away to the compiled function and come back."""
-    synth = make()
-    controls = controls_of(*np.zeros((3, 1, 2, 3)))
-    carry = synth.init({}, jax.random.key(0), 1)
-    keys = tick_keys(jax.random.key(0), 0, 2)
-    gain, turned = {"gain_db": jnp.float32(0)}, traced(knobs.defaults())
-    ages = jnp.zeros(2)
-    after, _ = jax.eval_shape(synth.emit_many, gain, carry, controls, ages, turned, keys)
-    kinds = [
-        [(leaf.shape, leaf.dtype, leaf.weak_type) for leaf in jax.tree.leaves(each)]
-        for each in (carry, after)
-    ]
-    assert kinds[0] == kinds[1]
-    held = [leaf.unsafe_buffer_pointer() for leaf in jax.tree.leaves(carry)]
-    assert len(set(held)) == len(held)  # none is given away twice
+    check_remembered(make(), {}, len(HZ))

@@ -4,15 +4,12 @@ import numpy as np
 import pytest
 
 from tests.synths.from_variables import RATE, play, predicted
-from tests.synths.struck import controls_of
-from wyh import knobs
+from tests.synths.struck import check_remembered, controls_of
 from wyh.errors import WyhError
 from wyh.synths.knn import KnnConfig, knn
 from wyh.synths.note_reference import EMPTY_DB, LEAD_SECS
 from wyh.synths.protocol import Magnitudes
 from wyh.synths.strikes import REACH, share
-from wyh.transducers.compile import traced
-from wyh.transducers.protocol import tick_keys
 
 FRAME_RATE, BLOCK = 25, 64
 PERIOD = RATE // FRAME_RATE
@@ -226,20 +223,6 @@ def test_other_pictures_are_played_to_each_of_a_batch():
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"notes_hz": np.zeros(0)}, "got no notes to play, wanted one at least"),
-        ({"notes_hz": HZ * 3}, "got a note to play at 4983.6 Hz, wanted 1 to 4000 Hz"),
-        ({"frame_rate": 0.5}, "got frame rate 0.5 Hz, wanted 1 to 240 Hz"),
-    ],
-)
-def test_notes_that_cannot_be_played(change, message):
-    arguments = {"notes_hz": HZ, "frame_rate": 25.0, "sample_rate": RATE} | change
-    with pytest.raises(WyhError, match=message):
-        knn(**arguments, config=KnnConfig())
-
-
-@pytest.mark.parametrize(
     ("setting", "message"),
     [
         ({"threshold": 2.0}, "got threshold 2, wanted 0 to 1"),
@@ -262,18 +245,4 @@ def test_a_reference_of_other_notes_is_refused():
 
 
 def test_what_is_remembered_has_one_shape_and_type():
-    """So that it can be given away to the compiled function and come back."""
-    controls = controls_of(*np.zeros((3, 1, 2, 3)))
-    variables = {"gain_db": jnp.float32(0), "note_reference": REFERENCE}
-    carry = SYNTH.init(variables, jax.random.key(0), 1)
-    keys, turned = tick_keys(jax.random.key(0), 0, 2), traced(knobs.defaults())
-    after, _ = jax.eval_shape(
-        SYNTH.emit_many, variables, carry, controls, jnp.zeros(2), turned, keys
-    )
-    kinds = [
-        [(leaf.shape, leaf.dtype, leaf.weak_type) for leaf in jax.tree.leaves(each)]
-        for each in (carry, after)
-    ]
-    assert kinds[0] == kinds[1]
-    held = [leaf.unsafe_buffer_pointer() for leaf in jax.tree.leaves(carry)]
-    assert len(set(held)) == len(held)  # none is given away twice
+    check_remembered(SYNTH, {"note_reference": REFERENCE}, len(HZ))

@@ -2,6 +2,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from wyh.errors import WyhError
+from wyh.synths.additive import AdditiveConfig, additive
+from wyh.synths.knn import KnnConfig, knn
 from wyh.synths.strikes import explained, latest, seen_at, share
 
 
@@ -55,3 +58,19 @@ def test_the_latest_is_that_of_the_last_tick_chosen(rng):
     for tick in range(9):
         expected.append(np.where(chosen[:, tick], values[:, tick], expected[-1]))
     np.testing.assert_allclose(found, np.stack(expected, axis=1), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("play", "config"), [(additive, AdditiveConfig()), (knn, KnnConfig())])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"notes_hz": np.zeros(0)}, "got no notes to play, wanted one at least"),
+        ({"notes_hz": np.array([440.0, 4983.6])}, "at 4983.6 Hz, wanted 1 to 4000 Hz"),
+        ({"notes_hz": np.array([0.5, 440.0])}, "got a note to play at 0.5 Hz, wanted 1 to"),
+        ({"frame_rate": 0.5}, "got frame rate 0.5 Hz, wanted 1 to 240 Hz"),
+    ],
+)
+def test_notes_that_cannot_be_played(play, config, change, message):
+    arguments = {"notes_hz": np.array([440.0]), "frame_rate": 25.0, "sample_rate": 8000} | change
+    with pytest.raises(WyhError, match=message):
+        play(**arguments, config=config)

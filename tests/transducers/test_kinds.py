@@ -2,16 +2,19 @@ import json
 import shutil
 import sys
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from tests.conftest import TINY_MODEL, TINY_SYNTH, make_run
+from tests.dreamers import make_dream_run
 from tests.hearing import TINY_PCM, heard_sound, make_foley_run
 from tests.visual import make_visual_run
 from wyh import knobs
 from wyh.errors import WyhError
 from wyh.runs import load_run, load_variables, save_variables
+from wyh.specs import VideoSpec
 from wyh.synths.mixture import TuningConfig
 from wyh.synths.named import ANYTHING, synth_named
 from wyh.transducers.autoencoder import SonifierConfig
@@ -77,6 +80,37 @@ def test_a_part_of_a_model_cannot_be_played(run):
     part = rewrite(run, lambda about: about.update(stream=None))
     with pytest.raises(WyhError, match="is part of a model and cannot be played alone"):
         load_player(part)
+
+
+@pytest.mark.parametrize("kind", ["sound_classifier", "dcgan"])
+def test_what_a_part_of_a_dream_is_joined_with(run, kind):
+    part = rewrite(run, lambda about: about.update(stream=None, kind=kind))
+    with pytest.raises(WyhError, match="alone: join one that hears and one that shows with python"):
+        load_player(part)
+
+
+def test_a_run_that_dreams(tmp_path):
+    run = make_dream_run(tmp_path / "dream")
+    player = load_player(run)
+    assert player.transducer.spec == run.stream
+    small = VideoSpec(Fraction(12), 40, 24)
+    assert load_player(run, video=small, refine=2).transducer.spec.video == small
+    damaged = rewrite(run, lambda about: about["config"]["dream"].update(turn_secs=0))
+    with pytest.raises(WyhError, match=r"dream/config.json is damaged: .*got turn_secs 0 s"):
+        load_player(damaged)
+    variables = load_variables(run)
+    del variables["shown"]
+    save_variables(run, variables)
+    with pytest.raises(WyhError, match="is damaged: its variables lack shown; copy it again"):
+        load_player(run)
+
+
+def test_there_is_nothing_to_refine(run, tmp_path):
+    with pytest.raises(WyhError, match="got --refine 3, but a run of autoencoder has nothing to"):
+        load_player(run, refine=3)
+    dream = make_dream_run(tmp_path / "dream")
+    with pytest.raises(WyhError, match="got --refine 3, but json:loads has nothing to refine"):
+        load_player(dream, custom="json:loads", refine=3)
 
 
 @pytest.mark.parametrize(

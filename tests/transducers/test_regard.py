@@ -13,6 +13,7 @@ from wyh.transducers.regard import (
     MOVING_LEVEL,
     STILL_LEVEL,
     STILL_SECS,
+    following,
     init_regard,
     negated,
     presence,
@@ -33,6 +34,16 @@ def present(pictures, chunks=None, frame_rate=RATE, **turned):
         found.append(factors)
         at += count
     return np.concatenate(found, axis=1)
+
+
+@pytest.mark.parametrize("reach", [0, 1, 3])
+def test_pictures_follow_those_before_or_the_first_one(reach, rng):
+    pictures = rng.integers(0, 256, (2, reach + 4, 2, 3, 1), dtype=np.uint8)
+    before, frames = map(jnp.asarray, np.split(pictures, [reach], axis=1))
+    found = following(before, frames, jnp.float32(1))
+    np.testing.assert_array_equal(found, pictures)
+    found = following(before, frames, jnp.float32(0))
+    np.testing.assert_array_equal(found, np.concatenate([frames[:, :1]] * reach + [frames], 1))
 
 
 def still_then_moving(time=200, begin=120, size=(16, 24, 3)):

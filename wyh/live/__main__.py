@@ -61,7 +61,7 @@ def _play(config: Config) -> Played:
     """Play, whichever way the run does."""
     sys.setswitchinterval(_SWITCH_SECS)
     check(config)
-    turned = knobs.parse(config.set)
+    knobs.parse(config.set)  # before anything is waited for
     if config.follow and config.run is not None:
         from wyh.live.follow import wait_for_training
 
@@ -71,12 +71,15 @@ def _play(config: Config) -> Played:
     if said:
         _note(said)
     if run.stream is None:
-        raise WyhError(f"{run.directory} is part of a model and cannot be played alone")
+        from wyh.transducers.kinds import part_of_a_model  # loads JAX
+
+        raise part_of_a_model(run)
     sees = run.stream.direction == "see-hear"
     if not (config.sink == "web" and page):
         config = replace(config, source=config.source or ("0" if sees else "mic"))
         _check_source(config, run)
-    check_for(run.stream.direction, config)
+    check_for(run.stream.direction, run.kind, config)
+    turned = knobs.parse(config.set, knobs.begun_with(run.config))
     config = replace(config, sink=config.sink or ("speaker" if sees else "screen"))
     return (_sonify if sees else _visualize)(config, run, turned)
 
@@ -157,7 +160,8 @@ def _visualize(config: Config, run: Run, turned: knobs.Knobs) -> Played:
         return _serve(config, run, turned, None)
     source = resolve_sound(config.source or "mic")
     set_by_hand = {word.partition("=")[0] for word in config.set}
-    if source.microphone and "auto_gain" not in set_by_hand:
+    useful = knobs.of_run("hear-see", run.kind)
+    if source.microphone and "auto_gain" in useful.keys() - set_by_hand:
         turned = turned | {"auto_gain": 1.0}  # rooms and microphones are as loud as they are
     from wyh.live.hearing import open_sound
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wyh.errors import WyhError, check_range
-from wyh.knobs import KNOBS, of_direction
+from wyh.knobs import KNOBS, of_run
 from wyh.specs import SynthName
 
 SAFE_MS = (50.0, 50.0)  # kept ahead by us, and by the device
@@ -24,8 +24,9 @@ class Config:
     sink: str | None = None
     """For sound: speaker, or with a window: screen (either :N or :NAME); web; null; a .wav, .mp4 or
     .mkv; or - for mono f32le on standard output. For pictures: screen, a window (and of a file the
-    speaker, :N or :NAME); web; null; an .mp4 or .mkv; or - for raw rgb24 on standard output.
-    speaker or screen unless given, as the run needs."""
+    speaker, :N or :NAME); web; null; an .mp4 or .mkv; /dev/videoN, a virtual camera (of
+    v4l2loopback); or - for raw rgb24 on standard output. speaker or screen unless given, as the run
+    needs."""
     run: Path | None = None  # the run to play; the newest under runs/ unless given
     scene: tuple[Path, ...] = ()  # more runs, to fade to with the knob scene
     checkpoint: str = "best"  # best, latest, or a step's number
@@ -134,13 +135,13 @@ def check(config: Config) -> None:
         raise WyhError("got --learn without --midi: name the input to learn from")
 
 
-def check_for(direction: str, config: Config) -> None:
-    """Refuse what is of no use in a run's direction.
+def check_for(direction: str, kind: str, config: Config) -> None:
+    """Refuse what is of no use for a kind of run, of a direction.
 
     Raises:
       WyhError: such an option, or such a knob.
     """
-    useful = of_direction(direction, KNOBS)
+    useful = of_run(direction, kind, KNOBS)
     for word in config.set:
         name = word.partition("=")[0]
         if name not in useful:

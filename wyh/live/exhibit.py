@@ -82,7 +82,7 @@ def exhibit(
     """
     use_compilation_cache()
     with ExitStack() as stack:
-        panel = Panel(knobs, direction="hear-see")
+        panel = Panel(knobs, direction="hear-see", kind=run.kind)
         hearing: Hearing = Tune(sound, _gain(panel)) if isinstance(sound, Song) else sound
         if isinstance(hearing, Tune) and config.has_window:
             latency_ms = config.device_latency_ms

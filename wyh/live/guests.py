@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import jax
 
-from wyh.knobs import KNOBS, Knobs, of_direction
+from wyh.knobs import KNOBS, Knobs, of_run
 from wyh.live.log import Event, LogWriter
 from wyh.live.meter import Meter
 from wyh.live.panel import Panel
@@ -58,7 +58,7 @@ class Guests(ABC):
         """Take over a run compiled for one tick each; the rest as for `wyh.live.page.serve`."""
         self.spec = player.transducer.spec
         self.variables = jax.device_put(player.variables)
-        self.name = player.run.directory.name
+        self.name, self.kind = player.run.directory.name, player.run.kind
         self.compiled, self.knobs, self.seed = compiled, knobs, seed
         self.note, self.log_dir = note, log_dir
         self.pool: ThreadPoolExecutor
@@ -95,7 +95,7 @@ class Guests(ABC):
         number = next(self._numbers)
         try:
             with ExitStack() as stack:
-                panel = Panel(self.knobs, direction=self.spec.direction)
+                panel = Panel(self.knobs, direction=self.spec.direction, kind=self.kind)
                 log = _unlogged
                 if self.log_dir is not None:
                     path = self.log_dir / f"session_{number}.jsonl"
@@ -113,7 +113,7 @@ class Guests(ABC):
         """What a page shows of the run, and its knobs."""
         table = [
             asdict(knob) | {"value": panel.values[name]}
-            for name, knob in of_direction(self.spec.direction).items()
+            for name, knob in of_run(self.spec.direction, self.kind).items()
             if name in _KNOBS and (name != "width" or self.spec.audio.channels == 2)
         ]
         return {"run": self.name, "seed": self.seed, "knobs": table} | self.about()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from wyh.errors import WyhError
-from wyh.knobs import ALL, KNOBS, PLAYING, Knobs, checked, of_direction
+from wyh.knobs import ALL, KNOBS, PLAYING, Knobs, checked, of_run
 
 STEPS = 20  # from one end of a knob to the other, turned a step at a time
 _ON_A_STEP = 1e-6  # steps: this close to one, a value is on it
@@ -22,16 +22,17 @@ class Panel:
       traced: those that reach the model, as the compiled functions take them.
     """
 
-    def __init__(self, knobs: Knobs, scenes: int = 1, direction: str | None = None):
+    def __init__(self, knobs: Knobs, scenes: int = 1, direction: str | None = None, kind: str = ""):
         """Begin.
 
         Args:
           knobs: values of `wyh.knobs.KNOBS`.
           scenes: how many runs there are.
           direction: of the runs: no other knobs can be turned then.
+          kind: with `direction`, of the runs.
         """
         self._scenes = scenes
-        self._table = ALL if direction is None else of_direction(direction)
+        self._table = ALL if direction is None else of_run(direction, kind)
         # Held while watchers are told too, so that the last value they hear is the one that holds;
         # taken again by a watcher that turns another knob.
         self._turning = threading.RLock()
@@ -57,7 +58,9 @@ class Panel:
                 tell(name, value)
 
     def nudge(self, name: str, steps: int) -> None:
-        """Turn a knob by steps of a twentieth of its range, a switch to its next choice, round.
+        """Turn a knob by steps of a twentieth of its range or by 1 where that counts something.
+
+        A switch goes to its next choice, round.
 
         Steps are counted from the knob's default, so that this is always met on the way; a value
         between two steps goes to the next one. The ends hold.
@@ -75,7 +78,7 @@ class Panel:
                 self.turn(name, (round(value) + steps) % len(knob.choices))
                 return
             high = min(knob.high, self._scenes) if name == "scene" else knob.high
-            step = 1.0 if name == "scene" else (knob.high - knob.low) / STEPS
+            step = 1.0 if knob.whole else (knob.high - knob.low) / STEPS
             at = (value - knob.default) / step
             at = math.floor(at + _ON_A_STEP) if steps > 0 else math.ceil(at - _ON_A_STEP)
             # Rounded: 0.15, not 0.15000000000000002, and at the ends exactly them.

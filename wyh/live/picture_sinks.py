@@ -1,4 +1,4 @@
-"""Where pictures that are made live go: a window, nowhere, a movie, standard output."""
+"""Where pictures that are made live go: a window, nowhere, a movie, a camera, standard output."""
 
 from pathlib import Path
 
@@ -8,16 +8,20 @@ from jaxtyping import Float32, UInt8
 from wyh.errors import WyhError
 from wyh.live.pipe import standard_output, write_all
 from wyh.live.sinks import MOVIES, MovieSink, NullSink, Sink
+from wyh.media.virtual_camera import VirtualCamera
 from wyh.specs import StreamSpec
 
-_WANTED = "screen, web, null, a name in .mp4 or .mkv, or - for rgb24 on standard output"
+_WANTED = (
+    "screen, web, null, a name in .mp4 or .mkv, a virtual camera such as /dev/video9, or - for "
+    "rgb24 on standard output"
+)
 
 
 def open_picture_sink(text: str, spec: StreamSpec) -> Sink:
     """Open what `--sink` names for pictures that are made from sound, but for `web`.
 
     Args:
-      text: `screen`, which is a window; `null`, `-` or a path.
+      text: `screen`, which is a window; `null`, `-`, `/dev/videoN` or a path.
       spec: of the stream, with the sound that is to go beside the pictures.
 
     Raises:
@@ -27,9 +31,29 @@ def open_picture_sink(text: str, spec: StreamSpec) -> Sink:
         return NullSink()
     if text == "-":
         return PicturesOut(spec)
+    if text.startswith("/dev/video"):
+        return CameraSink(text, spec)
     if Path(text).suffix.lower() in MOVIES:
         return MovieSink(text, spec, enlarge=False)
     raise WyhError(f"got --sink {text} for pictures, wanted {_WANTED}")
+
+
+class CameraSink:
+    """A virtual camera, that other programs see as one of the machine's."""
+
+    def __init__(self, device: str, spec: StreamSpec) -> None:
+        self._camera = VirtualCamera(device, spec.video)
+
+    def write(self, block: Float32[np.ndarray, "samples ..."]) -> None:
+        """No sound."""
+
+    def show(self, pixels: UInt8[np.ndarray, "height width channel"], ticks: int) -> None:
+        """Show the picture, until the next one."""
+        self._camera.show(pixels)
+
+    def close(self, *, keep: bool) -> None:
+        """Let the device go."""
+        self._camera.close()
 
 
 class PicturesOut:

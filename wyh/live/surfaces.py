@@ -78,6 +78,7 @@ class Surfaces:
                         latencies=self._watcher.latencies,
                         fullscreen=config.full_screen,
                         show=self._live.spec.direction == "hear-see",
+                        turns=self._panel.values.keys(),
                     )
                 )
             if config.osc is not None:

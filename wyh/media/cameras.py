@@ -212,20 +212,30 @@ def _v4l2(number: int) -> Camera | None:
     """A camera of Linux; None for a node that gives no pictures, as each has beside it."""
     path = f"{_DEVICES}/video{number}"
     try:
-        import fcntl
-
-        device = os.open(path, os.O_RDWR | os.O_NONBLOCK)
-        try:
-            answer = fcntl.ioctl(device, _QUERYCAP, bytes(104))
-        finally:
-            os.close(device)
+        name, can = node_of(path)
     except (ImportError, OSError):  # busy, or not for this user: what it is called can be told
-        name = Path(_NAMES, f"video{number}", "name")
-        return Camera(number, name.read_text().strip() if name.exists() else "", path)
+        file = Path(_NAMES, f"video{number}", "name")
+        return Camera(number, file.read_text().strip() if file.exists() else "", path)
+    return Camera(number, name, path) if can & _CAPTURES else None
+
+
+def node_of(path: str) -> tuple[str, int]:
+    """What a v4l2 node of Linux is called, and what it can do, in the bits of `linux/videodev2.h`.
+
+    Raises:
+      ImportError: another system.
+      OSError: it cannot be opened, or is none.
+    """
+    import fcntl
+
+    device = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        answer = fcntl.ioctl(device, _QUERYCAP, bytes(104))
+    finally:
+        os.close(device)
     _, card, _, _, both, this = struct.unpack("16s32s32sIII12x", answer)
     name = card.rstrip(b"\0").decode(errors="replace").strip()
-    captures = (this if both & _OF_THIS_NODE else both) & _CAPTURES
-    return Camera(number, name, path) if captures else None
+    return name, this if both & _OF_THIS_NODE else both
 
 
 def _avfoundation(lines: Sequence[str]) -> list[Camera]:

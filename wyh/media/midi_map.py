@@ -44,6 +44,14 @@ DEFAULT: Bindings = {
     Control("cc", 17): "black",
     Control("cc", 18): "still",
     Control("cc", 19): "auto_gain",
+    Control("cc", 20): "classes",  # these have no meaning yet
+    Control("cc", 21): "threshold",
+    Control("cc", 22): "sure",
+    Control("cc", 23): "appear",
+    Control("cc", 24): "fade",
+    Control("cc", 25): "show",
+    Control("cc", 26): "variety",
+    Control("cc", 27): "zoom",
     Control("cc", 64): "freeze",  # sustain pedal
     Control("cc", 71): "hue",  # the sound controllers: timbre, release, attack, brightness, decay
     Control("cc", 72): "release",

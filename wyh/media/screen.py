@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -53,6 +53,7 @@ class Window:
         latencies: Callable[[], Latencies] = dict,
         fullscreen: bool = False,
         show: bool = False,
+        turns: Collection[str] = ALL,
     ):
         """Open it.
 
@@ -65,6 +66,7 @@ class Window:
           latencies: what `d` shows: ms of each stage as `{"p50", "p95", "p99"}`.
           fullscreen: begin with the whole screen.
           show: a View's picture is what all this is for: it takes the whole window.
+          turns: the knobs that can be turned.
 
         Raises:
           WyhError: pygame is not installed, or there is no display.
@@ -110,7 +112,10 @@ class Window:
         if fullscreen:
             self._toggle_full_screen()
         self._painter = ShowPainter(title) if show else Painter(title, scenes)
-        self._keys, self._stages = (SHOW_KEYS, SHOW_STAGES) if show else (KEYS, STAGES)
+        keys, self._stages = (SHOW_KEYS, SHOW_STAGES) if show else (KEYS, STAGES)
+        self._keys = {
+            name: key for name, key in keys.items() if key.way == "window" or key.knob in turns
+        }
         self._used_at = time.perf_counter()
         self._over = ""  # help or details
         self._held: set[int] = set()

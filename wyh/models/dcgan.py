@@ -28,7 +28,7 @@ SIZES = (32, 64, 128)
 """Pixels a side of the pictures that can be made."""
 
 _FIRST = {"default": 8, "dcgan": 4}  # pixels a side that a generator begins with
-_WIDEST = {"default": 4, "dcgan": 8}  # times the width that a level has at most
+_WIDEST = 4  # times the width that a level of `default` has at most
 _TOLD = 32  # values that stand for a mixture
 _SEEN = 128  # values that a discriminator's opinion is formed from
 
@@ -41,15 +41,13 @@ class GanConfig:
     size: int = 64  # pixels a side of the pictures: 32, 64 or 128
     channels: Literal[1, 3] = 3  # 3 = colour, 1 = grey
     angles: int = 32  # of the latent, 1 to 4096: it has two values of each
-    width: int = 16  # channels of the level of full size, 1 to 1024; lower levels have more
+    width: int = 16  # channels of the last level before the picture, 1 to 1024; others have more
 
     def __post_init__(self) -> None:
         if self.size not in SIZES:
             raise WyhError(
                 f"got pictures of {self.size} pixels, wanted {', '.join(map(str, SIZES))}"
             )
-        if self.channels not in (1, 3):
-            raise WyhError(f"got {self.channels} channels, wanted 1 (grey) or 3 (colour)")
         check_range("angles", self.angles, 1, 4096)
         check_range("width", self.width, 1, 1024, "channels")
 
@@ -61,7 +59,9 @@ class GanConfig:
 
     def channels_at(self, side: int) -> int:
         """Channels of a level."""
-        return self.width * min(self.size // side, _WIDEST[self.design])
+        if self.design == "dcgan":  # no level of full size is wider than the picture
+            return self.width * (self.size // side // 2)
+        return self.width * min(self.size // side, _WIDEST)
 
 
 class Opinion(NamedTuple):
@@ -111,7 +111,7 @@ class Generator(nn.Module):
                 x = nn.relu(_batch_norm(f"norm_{number}", training)(x))
                 last = side == c.size
                 features = c.channels if last else c.channels_at(side)
-                x = UpConv(features, 2, 6, _SMALL, name=f"level_{number}")(x)
+                x = UpConv(features, 2, 5, _SMALL, name=f"level_{number}")(x)
             return nn.sigmoid(2 * x)  # the paper's tanh, brought to [0, 1]
         style = nn.leaky_relu(nn.Dense(_SEEN, name="style")(wanted), 0.2)
         for number, side in enumerate(c.sides):
@@ -185,6 +185,31 @@ class Gan:
             "generator": self.generator.init(one, latent, mixture),
             "discriminator": self.discriminator.init(other, pictures, mixture),
         }
+
+    def made(
+        self,
+        params: Any,
+        stats: Any,
+        latent: Float[Array, "n latent"],
+        mixture: Float[Array, "n k"],
+    ) -> tuple[Float[Array, "n height width channel"], Any]:
+        """For training: the generator's pictures of a batch, and the statistics to go on with."""
+        variables = {"params": params} | dict(stats)
+        return self.generator.apply(variables, latent, mixture, True, mutable=list(stats))
+
+    def judged(
+        self,
+        params: Any,
+        stats: Any,
+        pictures: Float[Array, "n height width channel"],
+        mixture: Float[Array, "n k"],
+    ) -> tuple[Opinion, Any]:
+        """For training: the discriminator's opinion of a batch, and the statistics likewise."""
+        variables = {"params": params} | dict(stats)
+        found: Any = self.discriminator.apply(
+            variables, pictures, mixture, True, mutable=list(stats)
+        )
+        return Opinion(*found[0]), found[1]
 
     def pictures(
         self,

@@ -47,12 +47,14 @@ def conv_up(
     kernel: Float[Array, "k k channel out"],
     stride: int,
 ) -> Float[Array, "batch high_height high_width out"]:
-    """`lax.conv_transpose(x, kernel, stride, "SAME")` for kernels of one or two strides.
+    """`lax.conv_transpose(x, kernel, stride, "SAME")` for kernels of a stride and more.
 
     With k = taps * stride, every output pixel sees taps x taps input pixels, so the kernel is
     rearranged into `stride * stride` phases of taps x taps each, and all phases of a place are one
-    matrix product.
+    matrix product. Rows and columns of zeros make it a kernel of whole strides.
     """
+    lacking = -kernel.shape[0] % stride
+    kernel = jnp.pad(kernel, ((0, lacking), (0, lacking), (0, 0), (0, 0)))
     size, _, channels, out = kernel.shape
     taps = size // stride
     phases = kernel.reshape(taps, stride, taps, stride, channels, out)[:, ::-1, :, ::-1]

@@ -88,9 +88,7 @@ class _Up(nn.Module):
     def __call__(self, x: Float[Array, "n rows columns channel"]) -> Array:
         kernel = self.param("kernel", _XAVIER, (3, 3, x.shape[-1], self.features))
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        # A row and a column of zeros make it a kernel of two strides, which is quick.
-        padded = jnp.pad(jnp.asarray(kernel), ((0, 1), (0, 1), (0, 0), (0, 0)))
-        return conv_up(x, padded, 2) + jnp.asarray(bias)[None, None, None]
+        return conv_up(x, jnp.asarray(kernel), 2) + jnp.asarray(bias)[None, None, None]
 
 
 def _conv(features: int, size: int, stride: int = 1) -> nn.Conv:

@@ -1,8 +1,9 @@
-"""What a run's sound knows of pictures, its pictures of sound, or what it sees played, as a page.
+"""What a run's sound knows of pictures, its pictures of sound, or what it sees or hears, as a page.
 
     python -m wyh.report                           # the newest run, on what it has never met
     python -m wyh.report --run RUN holiday.mp4     # on films of your own, or on music
     python -m wyh.report --run RUN marimba/test    # on films of playing, truth beside them
+    python -m wyh.report --run RUN data/digits     # on a prepared set of sounds or pictures
     python -m wyh.report --run RUN --beside OTHER  # and beside it runs trained otherwise
 
 On the bundled film or music it takes about a minute on 2 cores. The page, its drawings, sounds and
@@ -30,7 +31,8 @@ from wyh.transducers.compile import use_compilation_cache
 class Config:
     """Measure a run against references on what it has never met, and make a page of it."""
 
-    # Films, or for a run that makes pictures music; what training held out if none.
+    # Films, music for a run that makes pictures of it, or prepared sets for runs that tell classes;
+    # what training held out if none.
     inputs: tyro.conf.Positional[tuple[Path, ...]] = ()
     run: Path | None = None  # the run to report on; the newest under runs/ unless given
     out: Path | None = None  # the folder to write; RUN/report unless given
@@ -67,6 +69,10 @@ def main(config: Config) -> None:
             from wyh.report import notes
 
             print(notes.report(run, config.checkpoint, config.inputs, out, compared))
+        case "dcgan" | "sound_classifier" | "hallucinate":
+            from wyh.report import dreams
+
+            print(dreams.report(run, config.checkpoint, config.inputs, out, compared))
         case _:
             print(write(measure(run, config, out), run, out, compared))
 

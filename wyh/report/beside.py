@@ -37,6 +37,21 @@ _SHOWN = (
     "amplitude_rmse",
     "frame_f1",
     "live_step_p95_ms",
+    "sound_accuracy",
+    "macro_f1",
+    "calibration_error",
+    "generated_accuracy",
+    "generated_worst_class",
+    "mixture_both",
+    "frechet_ratio",
+    "precision",
+    "recall",
+    "diversity_ratio",
+    "sharpness_ratio",
+    "right_pictures",
+    "right_picture_p95_ms",
+    "dream_false_alarms",
+    "fps",
 )
 _OWN_BUSINESS = ("out", "data", "resume", "preset")  # options that say nothing of the model
 

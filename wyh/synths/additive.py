@@ -20,7 +20,7 @@ from wyh.signal.levels import Limiter
 from wyh.synths.output import OutputCarry, init_output, output
 from wyh.synths.prediction import glided
 from wyh.synths.protocol import Magnitudes, NoteAmplitudes, Synth
-from wyh.synths.strikes import REACH, latest, seen_at, strikes_due
+from wyh.synths.strikes import REACH, check_notes, decay_samples, latest, seen_at, strikes_due
 
 APART_SECS = 0.06
 """Strikes of one note closer than this are one."""
@@ -87,11 +87,7 @@ class AdditiveSynth:
         config: AdditiveConfig,
     ) -> None:
         """Make a bank; arguments and errors as for `additive`."""
-        check_range("frame rate", frame_rate, 1, 240, "Hz")
-        if not len(notes_hz):
-            raise WyhError("got no notes to play, wanted one at least")
-        for hz in (notes_hz.min(), notes_hz.max()):
-            check_range("a note to play at", float(hz), 1, sample_rate / 2, "Hz")
+        check_notes(notes_hz, frame_rate, sample_rate)
         self.config, self.sample_rate, self.notes = config, sample_rate, len(notes_hz)
         self.period = sample_rate / frame_rate
         self.limiter = Limiter(sample_rate, ceiling_db=config.ceiling_db)
@@ -99,8 +95,7 @@ class AdditiveSynth:
         self.taps = 2 * half + 1
         late = config.block + round(self.period / 2) + half
         self.latency_samples = late + self.limiter.latency_samples
-        decay = config.decay_secs * (440 / notes_hz) ** config.decay_slope
-        self._decay = (decay * sample_rate).astype(np.float32)
+        self._decay = decay_samples(notes_hz, sample_rate, config.decay_secs, config.decay_slope)
         # Partials above half the sample rate would be heard as others.
         partials = notes_hz[None] * np.array([ratio for ratio, _ in config.partials])[:, None]
         level = np.array([level for _, level in config.partials])[:, None]

@@ -22,7 +22,7 @@ from wyh.synths.additive import APART_SECS
 from wyh.synths.note_reference import EMPTY_DB, LEAD_SECS
 from wyh.synths.output import OutputCarry, init_output, output
 from wyh.synths.protocol import Magnitudes, NoteAmplitudes, Synth
-from wyh.synths.strikes import Due, seen_at, strikes_due
+from wyh.synths.strikes import Due, check_notes, decay_samples, latest, seen_at, strikes_due
 
 _LONG_AGO = -(1 << 29)  # samples
 _QUIETEST_DB = -100.0
@@ -85,19 +85,14 @@ class KnnSynth:
         config: KnnConfig,
     ) -> None:
         """Arguments and errors as for `knn`."""
-        check_range("frame rate", frame_rate, 1, 240, "Hz")
-        if not len(notes_hz):
-            raise WyhError("got no notes to play, wanted one at least")
-        for hz in (notes_hz.min(), notes_hz.max()):
-            check_range("a note to play at", float(hz), 1, sample_rate / 2, "Hz")
+        check_notes(notes_hz, frame_rate, sample_rate)
         self.config, self.sample_rate, self.notes = config, sample_rate, len(notes_hz)
         self.period = sample_rate / frame_rate
         self.limiter = Limiter(sample_rate, ceiling_db=config.ceiling_db)
         self.lead = round(LEAD_SECS * sample_rate)
         late = config.block + round(self.period / 2) + self.lead
         self.latency_samples = late + self.limiter.latency_samples
-        decay = config.decay_secs * (440 / notes_hz) ** config.decay_slope
-        self._decay = (decay * sample_rate).astype(np.float32)
+        self._decay = decay_samples(notes_hz, sample_rate, config.decay_secs, config.decay_slope)
 
     def init(self, batch_size: int) -> KnnCarry:
         """The memory before the first block: silence."""
@@ -145,13 +140,13 @@ class KnnSynth:
         )
         starts = jnp.arange(time) * block
         at = starts[None, :, None] + jnp.rint(due.at).astype(jnp.int32)
-        asked = _held(carry.asked, at, due.asked)
+        asked = latest(carry.asked, due.asked, at)
         struck = due.asked & (at - asked[:, :-1] >= round(APART_SECS * self.sample_rate))
         count = carry.strikes[:, None] + jnp.cumsum(struck, axis=1)
         chosen = self.chosen(reference, due, at, count)
-        voice = jax.tree.map(lambda first, new: _held(first, new, struck), carry.voice, chosen)
+        voice = jax.tree.map(lambda first, new: latest(first, struck, new), carry.voice, chosen)
         former = jax.tree.map(
-            lambda first, of: _held(first, of[:, :-1], struck), carry.former, voice
+            lambda first, of: latest(first, struck, of[:, :-1]), carry.former, voice
         )
 
         now = starts[None, :, None, None] + jnp.arange(block)[None, None, None]
@@ -230,14 +225,6 @@ class KnnSynth:
         place = voice.start + jnp.where(inside, since, 0)
         samples = jnp.asarray(reference["sound"])[place].astype(jnp.float32)
         return jnp.where(inside, samples * (voice.gain / 32768), 0.0)
-
-
-def _held(first: Array, values: Array, chosen: Bool[Array, "batch time notes"]) -> Array:
-    """The value where one was last chosen: before the first tick, then after each."""
-    ticks = jnp.arange(values.shape[1])[None, :, None] + 1
-    newest = jax.lax.cummax(jnp.where(chosen, ticks, 0), axis=1)
-    newest = jnp.pad(newest, ((0, 0), (1, 0), (0, 0)))
-    return jnp.take_along_axis(jnp.concatenate([first[:, None], values], axis=1), newest, axis=1)
 
 
 def knn(

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Float32, Shaped
 
+from wyh.errors import WyhError, check_range
 from wyh.synths.protocol import Magnitudes, NoteAmplitudes, Strikes
 
 REACH = 1.5
@@ -35,6 +36,38 @@ class Due(NamedTuple):
     at: Float[Array, "batch time notes"]  # samples from the start of the block
     peak: Float[Array, "batch time notes"]  # amplitude at which it begins
     level: Float[Array, "batch time notes"]
+
+
+def check_notes(notes_hz: Float[np.ndarray, " notes"], frame_rate: float, sample_rate: int) -> None:
+    """See that notes can be played.
+
+    Args:
+      notes_hz: frequency of each, 1 Hz to half the sample rate.
+      frame_rate: of the pictures, in Hz, 1 to 240.
+      sample_rate: in Hz.
+
+    Raises:
+      WyhError: no notes, or something out of range.
+    """
+    check_range("frame rate", frame_rate, 1, 240, "Hz")
+    if not len(notes_hz):
+        raise WyhError("got no notes to play, wanted one at least")
+    for hz in (notes_hz.min(), notes_hz.max()):
+        check_range("a note to play at", float(hz), 1, sample_rate / 2, "Hz")
+
+
+def decay_samples(
+    notes_hz: Float[np.ndarray, " notes"], sample_rate: int, secs: float, slope: float
+) -> Float32[np.ndarray, " notes"]:
+    """In which each note, once struck, falls to 1 / e.
+
+    Args:
+      notes_hz: frequency of each.
+      sample_rate: in Hz.
+      secs: of a note at 440 Hz.
+      slope: by which power of the frequency higher notes fall faster.
+    """
+    return (secs * (440 / notes_hz) ** slope * sample_rate).astype(np.float32)
 
 
 def unstruck(value: Float[Array, "*lead notes"]) -> Strikes:
@@ -159,10 +192,10 @@ def share(
 
 
 def latest(
-    first: Float[Array, "batch notes"],
+    first: Shaped[Array, "batch notes"],
     chosen: Bool[Array, "batch time notes"],
-    values: Float[Array, "batch time notes"],
-) -> Float[Array, "batch ticks notes"]:
+    values: Shaped[Array, "batch time notes"],
+) -> Shaped[Array, "batch ticks notes"]:
     """The value at the last tick that was chosen: before the first tick, then after each."""
     ticks = jnp.arange(values.shape[1])[None, :, None] + 1
     newest = jax.lax.cummax(jnp.where(chosen, ticks, 0), axis=1)

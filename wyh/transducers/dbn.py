@@ -16,7 +16,7 @@ from wyh.synths.noise import NoiseConfig
 from wyh.synths.protocol import Column, Magnitudes
 from wyh.synths.targets import Target, TargetConfig
 from wyh.transducers.protocol import Transducer, Variables
-from wyh.transducers.regard import Regard, init_regard, negated, presence
+from wyh.transducers.regard import Regard, following, init_regard, negated, presence
 
 
 @dataclass(frozen=True)
@@ -77,10 +77,7 @@ def foley(config: FoleyConfig, video: VideoSpec) -> Transducer:
         knobs: dict[str, Any],
         keys: Key[Array, " time"],
     ) -> tuple[LookCarry, Magnitudes | Column]:
-        batch, time = frames.shape[:2]
-        begin = jnp.broadcast_to(frames[:, :1], (batch, reach, *video.shape))
-        before = jnp.where(carry.started > 0, carry.pictures, begin)
-        known = jnp.concatenate([before, frames], axis=1)
+        known, time = following(carry.pictures, frames, carry.started), frames.shape[1]
         pictures = negated(known.astype(jnp.float32) / 255, knobs["negative"])
         regard, present = presence(carry.regard, pictures[:, reach:], frame_rate, knobs)
         inputs = standardised(inputs_of(pictures, config.model), variables["scale"]["inputs"])

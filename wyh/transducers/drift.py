@@ -50,6 +50,19 @@ def init_drift(
     return Drift(angles, base_of(angles, cells, bases))
 
 
+def turned(
+    angles: Float[Array, "batch angles"], secs: Float[Array, "batch time"], turn_secs: float
+) -> Float[Array, "batch time angles"]:
+    """Angles at each picture, so many seconds after the one before.
+
+    They turn at rates of their own: the first comes round in `turn_secs`, the last two and a half
+    times as fast.
+    """
+    rates = 2 * np.pi / turn_secs * np.geomspace(1, 2.5, angles.shape[1])
+    along = jnp.einsum("bt,a->bta", jnp.cumsum(secs, axis=1), rates.astype(np.float32))
+    return angles[:, None] + along
+
+
 def drifted(
     config: DriftConfig,
     drift: Drift,
@@ -58,14 +71,11 @@ def drifted(
 ) -> tuple[Drift, Drift]:
     """The drift after so many seconds from one picture to the next; and at each picture.
 
-    Angles turn at rates of their own, the first the slowest, the last two and a half times as fast.
-    The base image follows what they make of it.
+    The base image follows what the angles make of it.
     """
     _, rows, columns, _ = drift.base.shape
     cells = rows, columns
-    rates = 2 * np.pi / config.turn_secs * np.geomspace(1, 2.5, LATENT // 2)
-    turned = jnp.einsum("bt,a->bta", jnp.cumsum(secs, axis=1), rates.astype(np.float32))
-    angles = drift.angles[:, None] + turned
+    angles = turned(drift.angles, secs, config.turn_secs)
     keep = jnp.exp(-secs / config.base_secs)
 
     def follow(base: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:

@@ -48,6 +48,7 @@ def load_player(
     video: VideoSpec | None = None,
     synth: SynthName | None = None,
     reference: Int16[np.ndarray, " samples"] | None = None,
+    refine: int = 0,
 ) -> Player:
     """The transducer of a run and its variables.
 
@@ -61,6 +62,7 @@ def load_player(
       synth: what makes its sound; the run's own unless given.
       reference: sound for a synth that takes phases or grains from some, mono at the run's sample
         rate; that of the run's own training, where it has some, unless given.
+      refine: steps towards what each picture is to show, of a run that dreams.
 
     Raises:
       WyhError: unknown kind, damaged run, no such checkpoint or function; a synth that cannot play
@@ -69,7 +71,12 @@ def load_player(
     if custom is not None and (synth is not None or reference is not None):
         given = "--reference" if synth is None else f"--synth {synth}"
         raise WyhError(f"got {given} with --transducer, which has its own: leave one out")
-    transducer = _function(custom)(run) if custom is not None else transducer_of(run, stereo, video)
+    if refine and (custom is not None or run.kind != "hallucinate"):
+        dreams = custom or f"a run of {run.kind}"
+        raise WyhError(f"got --refine {refine}, but {dreams} has nothing to refine: leave it out")
+    transducer = (
+        _function(custom)(run) if custom is not None else transducer_of(run, stereo, video, refine)
+    )
     if stereo and transducer.spec.audio.channels != 2:
         only = custom or f"a run of {run.kind}"
         raise WyhError(f"got --stereo, but {only} makes mono sound alone: leave it out")
@@ -167,13 +174,27 @@ def _variables(run: Run, checkpoint: str) -> dict[str, Any]:
     return load_checkpoint_variables(run, int(checkpoint))
 
 
-def transducer_of(run: Run, stereo: bool = False, video: VideoSpec | None = None) -> Transducer:
+def part_of_a_model(run: Run) -> WyhError:
+    """That a run has no stream; and what makes one of it, where anything does."""
+    told = f"{run.directory} is part of a model and cannot be played alone"
+    if run.kind not in ("sound_classifier", "dcgan"):
+        return WyhError(told)
+    return WyhError(
+        f"{told}: join one that hears and one that shows with python -m experiments.hallucinate "
+        f"--classifier RUN --generator RUN"
+    )
+
+
+def transducer_of(
+    run: Run, stereo: bool = False, video: VideoSpec | None = None, refine: int = 0
+) -> Transducer:
     """The transducer of a run of a kind that wyh knows, in mono unless `stereo`.
 
-    One that makes pictures makes them as `video` wants them, or else as it was trained.
+    One that makes pictures makes them as `video` wants them, or else as it was trained. One that
+    dreams refines each in so many steps.
     """
     if run.stream is None:
-        raise WyhError(f"{run.directory} is part of a model and cannot be played alone")
+        raise part_of_a_model(run)
     match run.kind:
         case "autoencoder":
             from wyh.transducers.autoencoder import SonifierConfig, sonifier
@@ -197,6 +218,12 @@ def transducer_of(run: Run, stereo: bool = False, video: VideoSpec | None = None
             from wyh.transducers.visualizer import visualizer
 
             return visualizer(visualizer_config(run), video or run.stream.video)
+        case "hallucinate":
+            from wyh.transducers.hallucination import HallucinationConfig, hallucination
+
+            dream = _read(run, HallucinationConfig, "dream")
+            with _as_configured(run):
+                return hallucination(dream, video or run.stream.video, refine)
         case _:
             raise WyhError(
                 f"{run.directory} is of the kind {run.kind!r}, which this version does not know: "

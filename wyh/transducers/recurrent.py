@@ -28,7 +28,7 @@ from wyh.synths.noise import NoiseConfig
 from wyh.synths.prediction import Prediction
 from wyh.synths.protocol import NoteAmplitudes, Strikes
 from wyh.transducers.protocol import Transducer, Variables
-from wyh.transducers.regard import Regard, init_regard, negated, presence
+from wyh.transducers.regard import Regard, following, init_regard, negated, presence
 
 BANDS = 64  # in which synths that know nothing of notes play them
 LEAD = 2  # pictures before the newest that are looked at with it
@@ -109,10 +109,7 @@ def player(config: PlayerConfig, video: VideoSpec) -> Transducer:
         knobs: dict[str, Any],
         keys: Key[Array, " time"],
     ) -> tuple[WatchCarry, NoteAmplitudes]:
-        batch, time = frames.shape[:2]
-        begin = jnp.broadcast_to(frames[:, :1], (batch, LEAD, *video.shape))
-        before = jnp.where(carry.started > 0, carry.pictures, begin)
-        known = jnp.concatenate([before, frames], axis=1)
+        known, time = following(carry.pictures, frames, carry.started), frames.shape[1]
         pictures = negated(known.astype(jnp.float32) / 255, knobs["negative"])
         told_of = pictures[:, 1:-1]  # not the newest
         regard, present = presence(carry.regard, told_of, float(video.frame_rate), knobs)

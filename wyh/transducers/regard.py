@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, UInt8
 
 from wyh.specs import LUMA
 
@@ -32,6 +32,16 @@ def init_regard(batch_size: int, shape: tuple[int, int, int]) -> Regard:
     """Before the first picture, which counts as movement."""
     cells = min(_CELLS, shape[0]) * min(_CELLS, shape[1]) * shape[2]
     return Regard(jnp.zeros((batch_size, cells)), jnp.ones(batch_size), jnp.float32(0.0))
+
+
+def following(
+    before: UInt8[Array, "batch reach height width channel"],
+    frames: UInt8[Array, "batch time height width channel"],
+    started: Float[Array, ""],
+) -> UInt8[Array, "batch reach_and_time height width channel"]:
+    """Pictures with those before them; until there were any (`started` is 0), the first one."""
+    begin = jnp.where(started > 0, before, jnp.broadcast_to(frames[:, :1], before.shape))
+    return jnp.concatenate([begin, frames], axis=1)
 
 
 def negated(pictures: Float[Array, "*lead"], negative: Float[Array, ""]) -> Float[Array, "*lead"]:

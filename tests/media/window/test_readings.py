@@ -20,6 +20,8 @@ from wyh.media.window.readings import NAMES, worth
         ("timbre", 1.0, "100 %"),
         ("negative", 1.0, "on"),
         ("negative", 0.5, "50 %"),
+        ("classes", 3.0, "3"),
+        ("show", 2.5, "2.5"),
     ],
 )
 def test_a_knob_in_words(name, value, words):

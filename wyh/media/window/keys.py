@@ -71,13 +71,22 @@ SHOW_KEYS = {
     "shift n": Key("", "", "move", "middle", -3.0, True),
     "t": Key("t / shift t", "hear more treble, less", "move", "treble", 3.0, True),
     "shift t": Key("", "", "move", "treble", -3.0, True),
+    "z": Key("z / shift z", "a zoom without end, less", "nudge", "zoom", 2, True),
+    "shift z": Key("", "", "nudge", "zoom", -2, True),
+    "y": Key("y / shift y", "less variety, more", "nudge", "variety", -2, True),
+    "shift y": Key("", "", "nudge", "variety", 2, True),
+    "k": Key("k / shift k", "more classes at once, fewer", "nudge", "classes", 1, True),
+    "shift k": Key("", "", "nudge", "classes", -1, True),
+    "0": Key("0", "show what is heard", "set", "show", 0.0),
+    "1": Key("1 ... 9", "show that class", "set", "show", 1.0),
+    **{str(n): Key("", "", "set", "show", float(n)) for n in range(2, 10)},
     "r": Key("r", "record a take", "flip", "record"),
     "m": Key("m", "mute a file's sound", "flip", "mute"),
     "up": Key("up / down", "volume of a file's sound", "move", "gain_db", 2.0, repeats=True),
     "down": Key("", "", "move", "gain_db", -2.0, repeats=True),
     **_WINDOW,
 }
-"""Where pictures are the show."""
+"""Where pictures are the show; of some runs, some of them."""
 
 HINTS = (
     ("h", "all keys"),

@@ -124,6 +124,8 @@ def worth(name: str, value: float) -> str:
         return f"{'+' if value > 0 else ''}{_minus(value, 1)} dB"
     if knob.unit:
         return f"{value:.2g} {knob.unit}"
+    if knob.whole:
+        return f"{value:.3g}"
     if value == 1.0 and name in ("negative", "black", "still", "auto_gain"):
         return "on"
     return f"{100 * value:.0f} %"

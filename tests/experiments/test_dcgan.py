@@ -1,0 +1,206 @@
+import contextlib
+import io
+import json
+import shutil
+from dataclasses import replace
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments import dcgan
+from experiments.dcgan import PRESETS, Batch, Config, State, main, make_optimizer, train_step
+from tests.conftest import ended
+from tests.dreams import drawn
+from wyh.dreaming import VaryConfig
+from wyh.errors import WyhError
+from wyh.models.dcgan import Gan, GanConfig
+from wyh.plain import from_plain, to_plain
+from wyh.runs import load_run, load_variables
+from wyh.training import FitOptions
+from wyh.transducers.kinds import transducer_of
+
+TINY = GanConfig(size=32, channels=1, angles=2, width=1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quickly():
+    """Compiling steps is nearly all of the time."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+def tiny(data=(), out=None, preset="default", **changes):
+    """A preset with tiny networks: losses and rates as they are."""
+    asked = {
+        "data": tuple(data),
+        "out": out,
+        "model": replace(TINY, design="dcgan" if preset == "dcgan" else "default"),
+        "batch_size": 4,
+        "fit": FitOptions(steps=4, log_every=1, evaluate_every=2, save_every=2),
+    }
+    return replace(PRESETS[preset], **(asked | changes))
+
+
+def trained_by(config):
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        main(config)
+    return said.getvalue()
+
+
+@pytest.fixture(scope="module")
+def bars(tmp_path_factory):
+    """Pictures of upright and of lying bars."""
+    folder, rng = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
+    for name, turned in (("lying", False), ("upright", True)):
+        (folder / name).mkdir()
+        for number in range(12):
+            pixels = np.zeros((32, 32), np.uint8)
+            pixels[rng.integers(4, 24) :][:4] = 255
+            Image.fromarray(pixels.T if turned else pixels).save(folder / name / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(bars, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "run"
+    return out, trained_by(tiny([bars], out))
+
+
+def test_presets():
+    assert PRESETS["default"] == Config()
+    assert all(config.preset == name for name, config in PRESETS.items())
+    for config in PRESETS.values():
+        assert from_plain(Config, to_plain(config)) == config
+
+
+def test_a_run_says_what_it_is(trained):
+    out, said = trained
+    assert said == f"{out}\n"
+    run = load_run(out)
+    assert (run.kind, run.preset, run.stream) == ("dcgan", "default", None)
+    assert run.data["classes"] == ["lying", "upright"]
+    assert len(run.data["recordings"]) == 24
+    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    wanted = {"discriminator", "generator", "told", "classes", "slope", "val_distance"}
+    assert wanted <= lines[-1].keys()
+    assert all(np.isfinite(lines[-1][name]) for name in wanted)
+    gan, variables = Gan(TINY, 2), load_variables(run)
+    made = gan.pictures(variables, jnp.ones((1, 4)), jnp.array([[0.5, 0.5]]))
+    assert made.shape == (1, 32, 32, 1)
+    with pytest.raises(WyhError, match="cannot be played alone"):
+        transducer_of(run)
+
+
+def test_resuming_ends_where_it_would_have_ended(trained, tmp_path):
+    part = shutil.copytree(trained[0], tmp_path / "part")
+    shutil.rmtree(part / "checkpoints" / "4")
+    for file in part.glob("variables*"):
+        file.unlink()
+    assert trained_by(Config(out=part, resume=True, fit=FitOptions(steps=4))) == f"{part}\n"
+    mine, other = (load_variables(load_run(d), "latest") for d in (part, trained[0]))
+    for one, another in zip(jax.tree.leaves(mine), jax.tree.leaves(other), strict=True):
+        np.testing.assert_array_equal(one, another)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_one_step_moves_both_and_remembers_what_is_to_be_played(preset, key):
+    config = tiny(preset=preset)
+    gan = Gan(config.model, 2)
+    variables = drawn(jax.eval_shape(gan.init, key))
+    params = {name: each["params"] for name, each in variables.items()}
+    stats = {name: {k: each[k] for k in each if k != "params"} for name, each in variables.items()}
+    state = State(
+        jnp.int32(0), params, stats, params["generator"], make_optimizer(config).init(params)
+    )
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 256, (4, 32, 32, 1), np.uint8)
+    batch = Batch(pictures, np.array([0, 1, 0, 1], np.int32))
+    step = jax.jit(partial(train_step, gan=gan, config=config))
+    after, figures = step(state, batch, key)
+    assert all(np.isfinite(value) for value in figures.values())
+    assert ("slope" in figures) is (preset == "default")
+    for name in params:
+        moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), params[name], after.params[name])
+        # The paper's biases before a normalisation are of no use.
+        assert np.mean([value > 0 for value in jax.tree.leaves(moved)]) > 0.8
+    assert bool(stats["generator"]) is (preset == "dcgan")
+    # At the first step, and always where there is no average, what is played is what is trained.
+    keep = 0.0 if preset == "dcgan" else 0.1
+    expected = jax.tree.map(
+        lambda old, new: keep * old + (1 - keep) * new,
+        params["generator"],
+        after.params["generator"],
+    )
+    for one, other in zip(jax.tree.leaves(after.average), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_starting_from_a_run_with_other_classes(bars, trained, tmp_path, monkeypatch):
+    class Begun(Exception):
+        pass
+
+    def fit(state, **rest):
+        raise Begun(state)
+
+    folder = shutil.copytree(bars, tmp_path / "pictures")
+    (folder / "lying").rename(folder / "across")
+    monkeypatch.setattr(dcgan, "fit", fit)
+    with pytest.raises(Begun) as begun:
+        main(tiny([folder], tmp_path / "run", init_from=trained[0]))
+    before = load_variables(load_run(trained[0]))["generator"]["params"]
+    after = begun.value.args[0].average
+    np.testing.assert_array_equal(after["first"]["kernel"], before["first"]["kernel"])
+    told, was = after["told"]["kernel"], before["told"]["kernel"]
+    np.testing.assert_array_equal(told[1], was[1])
+    assert not np.array_equal(told[0], was[0])
+
+
+def test_no_pictures(capsys):
+    status, _, told = ended(capsys, main, Config, "dcgan", presets=PRESETS)
+    assert status == 2
+    assert "got no pictures, wanted --data with a folder of some for each class" in told
+
+
+def test_a_set_of_another_size(bars, tmp_path):
+    from data_prep.images import Config as Images
+    from data_prep.images import prepare
+
+    made = prepare(Images((bars,), tmp_path / "set", "64", labelled=True, workers=1))
+    with pytest.raises(WyhError, match=r"--size 64x64 --channels 3, the run wants 32 and 1: "):
+        main(tiny([made], tmp_path / "run"))
+
+
+def test_a_set_without_classes(bars, tmp_path):
+    from data_prep.images import Config as Images
+    from data_prep.images import prepare
+
+    made = prepare(Images((bars,), tmp_path / "set", "32", channels=1, workers=1))
+    with pytest.raises(WyhError, match="was prepared without classes: prepare its photos again"):
+        main(tiny([made], tmp_path / "run"))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("batch_size", 1),
+        ("generator_rate", 2.0),
+        ("discriminator_rate", -1.0),
+        ("momentum", 1.0),
+        ("smoothness", -1.0),
+        ("classes_weight", 11.0),
+        ("mixed", 1.1),
+        ("average", 2.0),
+    ],
+)
+def test_out_of_range(field, value):
+    with pytest.raises(WyhError, match=field):
+        Config(**{field: value})
+
+
+def test_variation_is_of_the_run():
+    assert Config().variation == VaryConfig()
