@@ -241,7 +241,11 @@ def figures_of(learned: Classifying, variables: Mapping[str, Any], held: Held) -
     odds, truth = of_sounds(logits, held.sound), held.truth
     counts = confusion(truth, odds.argmax(axis=1), learned.classes)
     before, after = (np.exp(log_softmax(odds / t)) for t in (1, variables["sound_temperature"]))
-    quiet = nothing_to_hear(held.windows.shape[1])
+    samples = held.windows.shape[1]
+    quiet = nothing_to_hear(samples)
+    # What begins is more like a sound than what goes on.
+    begun = np.where(np.arange(samples)[None] < samples // 2, np.float32(0), quiet)
+    quiet = np.concatenate([quiet, begun])
     alarms = logits_of(learned, variables["params"], quiet)
     temperature = variables["temperature"]
     return Figures(

@@ -98,16 +98,21 @@ def with_noise(
 ) -> Float[Array, "batch samples"]:
     """Some sounds with noise of any colour; those that are silent with noise of any level.
 
+    It begins and ends anywhere, also within a sound: or whatever begins would be taken for one.
+
     Args:
       sound: windows.
       key: of chance.
       noisy: share of sounds that get noise.
       least_snr_db: of sound over noise; the most is 40 dB.
     """
-    who, colour, level, noise = jax.random.split(key, 4)
+    who, colour, level, noise, when = jax.random.split(key, 5)
     batch, samples = sound.shape
     tilt = _TILT * jax.random.uniform(colour, (batch,))
     made = coloured_noise(noise, batch, samples, tilt)
+    ends = jnp.sort(jax.random.uniform(when, (batch, 2), minval=-0.5, maxval=1.5), axis=1)
+    at = jnp.arange(samples)[None] / samples
+    made = jnp.where((at >= ends[:, :1]) & (at < ends[:, 1:]), made, 0.0)
     along = jax.random.uniform(level, (batch, 1))
     rms = jnp.sqrt(jnp.mean(jnp.square(sound), axis=1, keepdims=True))
     under = rms * 10 ** (-(least_snr_db + along * (_CLEANEST_DB - least_snr_db)) / 20)

@@ -20,12 +20,10 @@ from tests.report.dreamt import (
 from tests.report.test_main import SCHEMA
 from wyh import judging
 from wyh.errors import WyhError
-from wyh.report import dreams_heard_told, dreams_named
+from wyh.report import dreams_charts, dreams_heard_told, dreams_named
 from wyh.report.dreams_data import Shown, alike, find_pictures, split_of
 from wyh.report.dreams_gan import pairs_of
-from wyh.report.dreams_track import (
-    AFTER_SECS,
-)
+from wyh.report.dreams_track import AFTER_SECS
 from wyh.runs import load_run, load_variables, save_variables
 
 
@@ -33,6 +31,7 @@ from wyh.runs import load_run, load_variables, save_variables
 def quick(monkeypatch):
     monkeypatch.setattr(judging, "FEWEST", 4)
     monkeypatch.setattr(dreams_heard_told, "QUIET_EACH", 1)
+    monkeypatch.setattr(dreams_charts, "_DPI", 80)
 
 
 @pytest.fixture(scope="module")
