@@ -1,8 +1,5 @@
 """The protocol of a report of learned sound: how near it comes to what belongs to the pictures."""
 
-import json
-import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
@@ -13,7 +10,6 @@ from jaxtyping import Float32
 from wyh.errors import WyhError
 from wyh.report import foretold_charts as charts
 from wyh.report.beside import Other, table
-from wyh.report.findings import report_json
 from wyh.report.foretold_page import Told, page
 from wyh.report.foretold_rows import RIVALS, SYNTHS, Foretold, figures, method, sentence
 from wyh.report.foretold_sample import sample_of
@@ -21,8 +17,9 @@ from wyh.report.nearness import ahead_percent, nearness
 from wyh.report.screening import Screening
 from wyh.report.sound_rivals import mean_power, neighbours_sound, shuffles, stationary_noise
 from wyh.report.synth_trial import Trial, stream_of, tried
+from wyh.report.telling import teller, write_report
 from wyh.report.true_sound import gather
-from wyh.runs import Run, cannot_write, replace_file
+from wyh.runs import Run, cannot_write
 from wyh.specs import StreamSpec, SynthName
 from wyh.transducers.kinds import load_player
 
@@ -45,11 +42,7 @@ def report(
     Raises:
       WyhError: no films to measure on, or the folder cannot be written.
     """
-    began = time.perf_counter()
-
-    def say(what: str) -> None:
-        print(f"{time.perf_counter() - began:5.1f} s  {what}", file=sys.stderr, flush=True)
-
+    say = teller()
     player = load_player(run, checkpoint)
     spec, own = player.transducer.spec, own_synth(run)
     screening = gather(run, inputs, spec, out)
@@ -81,9 +74,6 @@ def report(
         }
     except OSError as error:
         raise cannot_write(out, error) from None
-    text = json.dumps(report_json(rows, str(run.directory), run.kind), indent=2, allow_nan=False)
-    replace_file(out / "report.json", f"{text}\n".encode())
-    index = out / "index.html"
     shown = Told(
         foretold=told,
         source=screening.source,
@@ -93,7 +83,7 @@ def report(
         method=method(screening, spec, mute),
         beside=table(rows, beside),
     )
-    replace_file(index, page(shown, run).encode())
+    index = write_report(run, rows, page(shown, run), out)
     say("the page")
     return index
 

@@ -1,8 +1,5 @@
 """The protocol of a visualizer's report, from top to bottom: what its pictures keep of sound."""
 
-import json
-import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,14 +14,14 @@ from wyh.report import showing
 from wyh.report.album import Album, Heard, heard, judged_size, paint
 from wyh.report.beside import Other
 from wyh.report.beside_pictures import section
-from wyh.report.findings import report_json
 from wyh.report.hear_see_page import Told, page
 from wyh.report.hear_see_rows import Shown, figures
 from wyh.report.painter import SoundPainter
 from wyh.report.rivals import Rival, rivals
 from wyh.report.sample import Sample, make
 from wyh.report.soundtrack import HELD_OUT, TRAIN, Soundtrack, gather
-from wyh.runs import Run, cannot_write, replace_file
+from wyh.report.telling import teller, write_report
+from wyh.runs import Run, cannot_write
 
 SHEET = (6, 8)  # rows and columns of the contact sheet
 TICKS = {256: 120, 512: 50}  # pictures that are timed, by their side
@@ -53,11 +50,7 @@ def report(
     Raises:
       WyhError: no sound to measure on, or the folder cannot be written.
     """
-    began = time.perf_counter()
-
-    def say(what: str) -> None:
-        print(f"{time.perf_counter() - began:5.1f} s  {what}", file=sys.stderr, flush=True)
-
+    say = teller()
     painter = SoundPainter(run, checkpoint)
     track = gather(run, inputs, painter.spec, painter.features.centre_samples + 1)
     facts = heard(painter, track)
@@ -140,10 +133,7 @@ def report(
         beside=beside_section,
         facts={"created": run.created, "versions": run.versions},
     )
-    text = json.dumps(report_json(rows, str(run.directory), run.kind), indent=2, allow_nan=False)
-    replace_file(out / "report.json", f"{text}\n".encode())
-    index = out / "index.html"
-    replace_file(index, page(told, run.directory.name, run.kind).encode())
+    index = write_report(run, rows, page(told, run.directory.name, run.kind), out)
     say("the page")
     return index
 

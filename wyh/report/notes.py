@@ -1,8 +1,5 @@
 """The protocol of a report of played notes: what a run sees, against what was played."""
 
-import json
-import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +11,6 @@ from wyh.errors import WyhError
 from wyh.plain import from_plain
 from wyh.report.beside import Other, table
 from wyh.report.charts import coloured
-from wyh.report.findings import report_json
 from wyh.report.notes_charts import ROLL_SECS, Roll, roll
 from wyh.report.notes_films import Take, gather
 from wyh.report.notes_heard import (
@@ -42,7 +38,8 @@ from wyh.report.notes_seen import (
     true_events,
 )
 from wyh.report.players import movie, wav
-from wyh.runs import Run, cannot_write, replace_file
+from wyh.report.telling import teller, write_report
+from wyh.runs import Run, cannot_write
 from wyh.signal.notes import NoteReader
 from wyh.specs import SynthName
 from wyh.synths.protocol import NoteAmplitudes
@@ -84,11 +81,7 @@ def report(
     Raises:
       WyhError: no films to measure on, or the folder cannot be written.
     """
-    began = time.perf_counter()
-
-    def say(what: str) -> None:
-        print(f"{time.perf_counter() - began:5.1f} s  {what}", file=sys.stderr, flush=True)
-
+    say = teller()
     player = load_player(run, checkpoint)
     spec = player.transducer.spec
     reader = reader_of(from_plain(PlayerConfig, run.config.get("sound")), spec.video)
@@ -133,9 +126,6 @@ def report(
         rolls = _rolls(takes, seen, watched.score.each, reader, out)
     except OSError as error:
         raise cannot_write(out, error) from None
-    text = json.dumps(report_json(rows, str(run.directory), run.kind), indent=2, allow_nan=False)
-    replace_file(out / "report.json", f"{text}\n".encode())
-    index = out / "index.html"
     names = [note.name for note in reader.notes]
     shown = Told(
         watched=watched,
@@ -151,7 +141,7 @@ def report(
         beside=table(rows, beside),
         dimmed=not all(take.measured.all() for take in takes),
     )
-    replace_file(index, page(shown, run).encode())
+    index = write_report(run, rows, page(shown, run), out)
     say("the page")
     return index
 

@@ -1,7 +1,5 @@
 """The protocol of a sonifier's report, from top to bottom: what its sound keeps of the pictures."""
 
-import sys
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -23,6 +21,7 @@ from wyh.report.findings import Contender, Findings, Measured, Pictures, Variati
 from wyh.report.footage import gather
 from wyh.report.instrument import Instrument
 from wyh.report.playing import compute_ms, flash_offset_ms, smoothness
+from wyh.report.telling import teller
 from wyh.runs import Run
 from wyh.specs import StreamSpec
 from wyh.synths.noise import NoiseSynth
@@ -60,11 +59,7 @@ def measure(run: Run, checkpoint: str, inputs: tuple[Path, ...], out: Path) -> F
     Raises:
       WyhError: no pictures to measure on, or a run without a listener.
     """
-    began = time.perf_counter()
-
-    def say(what: str) -> None:
-        print(f"{time.perf_counter() - began:5.1f} s  {what}", file=sys.stderr, flush=True)
-
+    say = teller()
     player = load_player(run, checkpoint)
     listener = listener_of(player)
     spec = player.transducer.spec
