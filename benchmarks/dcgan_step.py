@@ -175,12 +175,18 @@ class Theirs:
             of_real, told = self.judge(real, is_of)
             of_made, _ = self.judge(made.detach(), wanted)
             (slope,) = torch.autograd.grad(of_real.sum(), real, create_graph=True)
-            loss: Any = functional.softplus(-of_real).mean() + functional.softplus(of_made).mean()
-            loss = loss + functional.cross_entropy(told, is_of)
+            of_one = (wanted.amax(-1) == 1).float()
+            loss: Any = functional.softplus(-of_real).mean()
+            loss = (
+                loss
+                + config.told_weight * functional.cross_entropy(told, is_of)
+                + _mean(functional.softplus(of_made), of_one)
+            )
             loss = loss + config.smoothness / 2 * slope.square().sum((1, 2, 3)).mean()
             opinion, classes = self.judge(made, wanted)
+            missed = functional.kl_div(classes.log_softmax(-1), wanted, reduction="none").sum(-1)
             own = functional.softplus(-opinion).mean()
-            own = own + config.classes_weight * functional.cross_entropy(classes, wanted)
+            own = own + config.classes_weight * _mean(missed, 1 - of_one)
             grads = torch.autograd.grad(own, list(self.generator.parameters()))
             self.optimizers[1].zero_grad()
             loss.backward()
@@ -210,6 +216,10 @@ def _network(params: Any) -> Any:
                 layer.bias.copy_(torch.tensor(bias))
         layers[name] = layer
     return nn.ModuleDict(layers)
+
+
+def _mean(values: Any, weights: Any) -> Any:
+    return (weights * values).sum() / weights.sum().clamp(min=1)
 
 
 def _to_space(x: Any) -> Any:

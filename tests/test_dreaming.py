@@ -13,6 +13,14 @@ from wyh.runs import BestMetric, create_run, save_variables
 KEY = jax.random.key(0)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def quickly():
+    """Compiling is nearly all of the time."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 def variables_of(gan, seed=0):
     return drawn(jax.eval_shape(gan.init, KEY), seed)
 

@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 
+import jax
 import jsonschema
 import numpy as np
 import pytest
@@ -25,6 +26,14 @@ from wyh.report.dreams_data import Shown, alike, find_pictures, split_of
 from wyh.report.dreams_gan import pairs_of
 from wyh.report.dreams_track import AFTER_SECS
 from wyh.runs import load_run, load_variables, save_variables
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quickly():
+    """Compiling is nearly all of the time."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import jax
 import numpy as np
 import pytest
 
@@ -16,6 +17,14 @@ from wyh.report.dreams_track import (
     audible,
     track_of,
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quickly():
+    """Compiling is nearly all of the time."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def test_when_a_sound_can_be_heard():

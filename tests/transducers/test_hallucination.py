@@ -23,6 +23,14 @@ VIDEO = VideoSpec(Fraction(24), 32, 32)
 SURE = (0.96, 0.01, 0.01)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def quickly():
+    """Compiling is nearly all of the time."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 def noise(secs, seed=0):
     """Tones of any pitch and noise of any loudness, a fifth of a second each."""
     rng, parts = np.random.default_rng(seed), [np.zeros(0)]
