@@ -50,6 +50,14 @@ def key() -> jax.Array:
     return jax.random.key(0)
 
 
+@pytest.fixture(scope="module")
+def quickly() -> Iterator[None]:
+    """Where compiling, each test its own, is nearly all of the time: with less care."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 def ended(
     capsys: pytest.CaptureFixture[str],
     main: Callable[[Any], None],

@@ -10,15 +10,9 @@ from wyh.errors import WyhError
 from wyh.models.dcgan import Gan, GanConfig
 from wyh.runs import BestMetric, create_run, save_variables
 
+pytestmark = pytest.mark.usefixtures("quickly")
+
 KEY = jax.random.key(0)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quickly():
-    """Compiling is nearly all of the time."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def variables_of(gan, seed=0):

@@ -21,18 +21,12 @@ from wyh.transducers.dbn import FoleyConfig, foley, target_of
 from wyh.transducers.offline import sonify
 from wyh.transducers.protocol import tick_keys
 
+pytestmark = pytest.mark.usefixtures("quickly")
+
 VIDEO = VideoSpec(FRAME_RATE, 8, 8, 1)
 NET = DbnConfig((8,), shrink=4, context=(1, 2), context_shrink=4)
 CONFIG = FoleyConfig(NET, TargetConfig("magnitude", n_fft=512, n_bands=8), TINY_SYNTH)
 WANTED_LUFS = -23.0
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quickly():
-    """Compiling is nearly all of the time."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture(scope="module")

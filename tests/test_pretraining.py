@@ -17,20 +17,14 @@ from wyh.specs import VideoSpec
 from wyh.synths.targets import TargetConfig
 from wyh.transducers.dbn import FoleyConfig, target_of
 
+pytestmark = pytest.mark.usefixtures("quickly")
+
 VIDEO = VideoSpec(FRAME_RATE, 8, 8, 1)
 NET = DbnConfig((16, 12), "sigmoid", shrink=1, context=(), standardised=False, dropout=0.0)
 CONFIG = FoleyConfig(NET, TargetConfig("magnitude", n_fft=512, n_bands=8), TINY_SYNTH)
 BATCH, STEPS = 64, 150
 BERNOULLI = RbmConfig(learning_rate=0.3)
 GAUSSIAN = RbmConfig(visible="gaussian", learning_rate=0.05)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quickly():
-    """Compiling is nearly all of the time."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,8 @@ from wyh.transducers.offline import sonify
 from wyh.transducers.recurrent import PlayerConfig, player
 from wyh.watching import Watching, encoder_of, figures_of, reader_of, summaries_of, tuned
 
+pytestmark = pytest.mark.usefixtures("quickly")
+
 GAZE = RecurrentConfig(gaze=GazeConfig("rising", (8, 4), 4, 8, 1, 3), memory=(6,))
 CONFIG = PlayerConfig(GAZE, NOTES, noise=TINY_SYNTH)
 SECS, TIME, LUFS = 6.0, 6, -23.0
@@ -34,14 +36,6 @@ class Knowing(Watching):
 
     def watch(self, params, films, memory, key=None):
         return Notes(*params), memory
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quickly():
-    """Compiling is nearly all of the time."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture(scope="module")

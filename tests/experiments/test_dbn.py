@@ -25,15 +25,9 @@ from wyh.transducers.dbn import foley, target_of
 from wyh.transducers.kinds import load_player
 from wyh.transducers.offline import sonify
 
+pytestmark = pytest.mark.usefixtures("quickly")
+
 SECS = 40
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quickly():
-    """Compiling steps, each test its own, is nearly all of the time."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture(scope="module")

@@ -32,15 +32,9 @@ from wyh.runs import load_run, load_variables
 from wyh.training import FitOptions
 from wyh.transducers.kinds import transducer_of
 
+pytestmark = pytest.mark.usefixtures("quickly")
+
 TINY = GanConfig(size=32, channels=1, angles=2, width=1)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quickly():
-    """Compiling steps is nearly all of the time."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def tiny(data=(), out=None, preset="default", **changes):

@@ -24,13 +24,7 @@ from wyh.sound_variation import NO_VARIATION
 from wyh.training import FitOptions
 from wyh.transducers.kinds import transducer_of
 
-
-@pytest.fixture(scope="module", autouse=True)
-def quickly():
-    """Compiling steps, each test its own, is nearly all of the time."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+pytestmark = pytest.mark.usefixtures("quickly")
 
 
 @pytest.fixture(scope="module")

@@ -39,14 +39,7 @@ from wyh.training import FitOptions, FitResult
 from wyh.transducers.kinds import load_player
 from wyh.transducers.offline import visualize
 
-
-@pytest.fixture(scope="module", autouse=True)
-def quickly():
-    """Compiling steps, each test its own, is nearly all of the time."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
+pytestmark = pytest.mark.usefixtures("quickly")
 
 TINY_WAVE = WaveConfig(hidden=8, atoms=8)
 

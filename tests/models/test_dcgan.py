@@ -8,16 +8,10 @@ from wyh.errors import WyhError
 from wyh.models.dcgan import Gan, GanConfig, _space_to_depth, drawn_latent, latent_at
 from wyh.models.layers import depth_to_space
 
+pytestmark = pytest.mark.usefixtures("quickly")
+
 TINY = GanConfig(size=32, channels=1, angles=2, width=1)
 PAPER = GanConfig("dcgan", size=32, channels=3, angles=2, width=2)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quickly():
-    """Compiling is nearly all of the time."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture(scope="module", params=[TINY, PAPER], ids=["default", "dcgan"])

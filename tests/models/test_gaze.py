@@ -10,17 +10,11 @@ import pytest
 from wyh.errors import WyhError
 from wyh.models.gaze import Gaze, GazeConfig
 
+pytestmark = pytest.mark.usefixtures("quickly")
+
 NOTES, WIDTH, COLUMNS = 6, 8, 50
 RULER = GazeConfig(embed=4, width=WIDTH, layers=0, sharpness=0.02)
 TINY = GazeConfig(patch=(4, 2), embed=4, width=WIDTH, layers=1, reach=3, look=4)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quickly():
-    """Compiling is nearly all of the time."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def made(config, pictures):

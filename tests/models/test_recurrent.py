@@ -13,6 +13,8 @@ from wyh.models.gaze import GazeConfig
 from wyh.models.recurrent import Filters, Recurrent, RecurrentConfig, blank, in_threes, watch
 from wyh.specs import LUMA
 
+pytestmark = pytest.mark.usefixtures("quickly")
+
 SEED = RecurrentConfig("cnn_lstm", memory=(256, 128), onsets=False)
 GAZE = GazeConfig(patch=(8, 4), embed=4, width=8, layers=1, reach=3)
 TINY = {
@@ -26,14 +28,6 @@ TINY = {
     ),
 }
 NOTES = 5
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quickly():
-    """Compiling is nearly all of the time."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def pictures(rng, kind, time=7):

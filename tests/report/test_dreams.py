@@ -4,7 +4,6 @@ import json
 import re
 from dataclasses import replace
 
-import jax
 import jsonschema
 import numpy as np
 import pytest
@@ -27,13 +26,7 @@ from wyh.report.dreams_gan import pairs_of
 from wyh.report.dreams_track import AFTER_SECS
 from wyh.runs import load_run, load_variables, save_variables
 
-
-@pytest.fixture(scope="module", autouse=True)
-def quickly():
-    """Compiling is nearly all of the time."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+pytestmark = pytest.mark.usefixtures("quickly")
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import jax
 import numpy as np
 import pytest
 
@@ -18,13 +17,7 @@ from wyh.report.dreams_track import (
     track_of,
 )
 
-
-@pytest.fixture(scope="module", autouse=True)
-def quickly():
-    """Compiling is nearly all of the time."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+pytestmark = pytest.mark.usefixtures("quickly")
 
 
 def test_when_a_sound_can_be_heard():

@@ -19,6 +19,8 @@ from wyh.transducers.dbn import FoleyConfig, foley, standardised, target_of
 from wyh.transducers.offline import sonify
 from wyh.transducers.protocol import tick_keys
 
+pytestmark = pytest.mark.usefixtures("quickly")
+
 VIDEO = VideoSpec(Fraction(10), 16, 16)
 NET = DbnConfig((12, 8), shrink=4, context=(1, 3), context_shrink=8)
 FED_BACK = replace(NET, context=(2,), context_sound=2)
@@ -44,14 +46,6 @@ SYNTHS = (
     "reference_phase",
 )
 KEY = jax.random.key(0)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quickly():
-    """Compiling is nearly all of the time."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def films(rng, count=6, batch=2):

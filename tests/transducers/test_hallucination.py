@@ -19,16 +19,10 @@ from wyh.transducers.dreaming import refined, zoomed
 from wyh.transducers.hallucination import HallucinationConfig, Recognised, framed, hallucination
 from wyh.transducers.protocol import tick_keys
 
+pytestmark = pytest.mark.usefixtures("quickly")
+
 VIDEO = VideoSpec(Fraction(24), 32, 32)
 SURE = (0.96, 0.01, 0.01)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quickly():
-    """Compiling is nearly all of the time."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def noise(secs, seed=0):

@@ -23,6 +23,8 @@ from wyh.transducers.offline import sonify
 from wyh.transducers.protocol import tick_keys
 from wyh.transducers.recurrent import PlayerConfig, features_of, player, prediction_of, seen, told
 
+pytestmark = pytest.mark.usefixtures("quickly")
+
 RATE, PERIOD = 8000, 320
 VIDEO = VideoSpec(Fraction(25), 16, 16, 1)
 GAZE = RecurrentConfig(gaze=GazeConfig("rising", (8, 4), 4, 8, 1, 3), memory=(6,))
@@ -38,14 +40,6 @@ CONFIGS = {
     "codes": replace(CONFIG, model=CODES, features=TINY_MODEL),
 }
 KEY = jax.random.key(0)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quickly():
-    """Compiling is nearly all of the time."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def films(rng, count=7, batch=2):
