@@ -2,8 +2,8 @@
 
     python -m data_prep.marimba --out marimba
 
-480 films of 10 s to learn from in `marimba/train`, sixteen others in `marimba/test`; a minute of film
-takes some 7 s on one core and 2 MB. Beside each lies its truth, `NAME.truth.csv`: when which
+480 films of 10 s to learn from in `marimba/train`, sixteen others in `marimba/test`; a minute of
+film takes some 7 s on one core and 2 MB. Beside each lies its truth, `NAME.truth.csv`: when which
 note was struck and how hard. From there on they are like any footage:
 
     python -m experiments.marimba --data marimba/train

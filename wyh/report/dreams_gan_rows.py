@@ -115,7 +115,7 @@ def _beside(seen: Dreamt) -> list[Figure]:
             "",
             "lower",
             baselines={"real": 1.0},
-            about=f"in the judge's features, {seen.compared} against as many, the mean of some draws",
+            about=f"in the judge's features, {seen.compared} against as many, mean of draws",
             wanted=2.0,
             headline="times as far from held-out pictures as the real ones it learned from",
         ),
