@@ -6,10 +6,10 @@
     python -m experiments.marimba --data marimba/train --preset cnn_lstm   # a seed's network
 
 Strikes are learned from the truth beside a film (`NAME.truth.csv`), or else from its sound. On
-2 cores `default` takes a quarter to half an hour. Expect
+2 cores `default` takes a `STEPS`
 
     val_note_f1 0.9: notes seen within 50 ms of where they are struck, on recordings kept out
-    val_skill 0.5: how much nearer amplitudes are than those that are always the same
+    val_skill 0.7: how much nearer amplitudes are than those that are always the same
 
 Then: `python -m wyh.render FILM.mp4 --out heard.mp4`, with `--synth knn` to play it with strikes of
 the training sound, or `python -m wyh.report --run RUN marimba/test`.
@@ -77,7 +77,7 @@ class Config:
     light: float = 0.2  # brightness, up to this much, 0 to 1
     fit: Annotated[FitOptions, tyro.conf.arg(name="")] = field(
         default_factory=lambda: FitOptions(
-            steps=4000, evaluate_every=500, save_every=1000, latest_secs=30.0
+            steps=3500, evaluate_every=500, save_every=1000, latest_secs=30.0
         )
     )
 

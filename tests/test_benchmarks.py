@@ -12,6 +12,7 @@ import pytest
 import benchmarks.__main__ as everything
 from benchmarks import (
     dbn_epoch,
+    dcgan_step,
     foley_tick,
     inputs,
     istft,
@@ -232,6 +233,7 @@ COMMANDS = (
     media,
     rbm,
     dbn_epoch,
+    dcgan_step,
     foley_tick,
     overfit,
 )
