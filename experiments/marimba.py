@@ -6,7 +6,7 @@
     python -m experiments.marimba --data marimba/train --preset cnn_lstm   # a seed's network
 
 Strikes are learned from the truth beside a film (`NAME.truth.csv`), or else from its sound. On
-2 cores `default` takes a `STEPS`
+2 cores `default` takes some 20 minutes. Expect
 
     val_note_f1 0.9: notes seen within 50 ms of where they are struck, on recordings kept out
     val_skill 0.7: how much nearer amplitudes are than those that are always the same
