@@ -31,7 +31,7 @@ from experiments.dcgan import PRESETS, Batch, Config, State, make_optimizer, tra
 from wyh.cli import run as run_command
 from wyh.dreaming import VaryConfig
 from wyh.errors import check_range
-from wyh.models.dcgan import Gan, GanConfig
+from wyh.models.dcgan import OF_MIXTURE, Gan, GanConfig
 
 CLASSES = 10
 CONFIG = replace(
@@ -146,7 +146,7 @@ class Theirs:
         x = x.permute(0, 2, 3, 1).flatten(1)
         apart = (x.var(0, unbiased=False) + 1e-6).sqrt().mean()
         x = functional.leaky_relu(d["seen"](torch.cat([x, apart.expand(len(x), 1)], 1)), 0.2)
-        real = d["real"](x)[:, 0] + 8 * (d["of_mixture"](mixture) * x).mean(-1)
+        real = d["real"](x)[:, 0] + OF_MIXTURE * (d["of_mixture"](mixture) * x).mean(-1)
         return real, d["classes"](x)
 
     def drawn(self) -> Any:

@@ -126,7 +126,7 @@ class Batch(NamedTuple):
 def make_optimizer(config: Config) -> optax.GradientTransformation:
     """Adam for each of the pair."""
     rates = {"generator": config.generator_rate, "discriminator": config.discriminator_rate}
-    second = 0.99 if config.momentum == 0 else 0.999
+    second = 0.99 if config.momentum == 0 else 0.999  # what goes without momentum forgets sooner
     each = {name: optax.adam(rate, config.momentum, second) for name, rate in rates.items()}
     return optax.multi_transform(each, by_top_name)
 

@@ -27,6 +27,9 @@ Design = Literal["default", "dcgan"]
 SIZES = (32, 64, 128)
 """Pixels a side of the pictures that can be made."""
 
+OF_MIXTURE = 8.0
+"""How much a picture's likeness to its mixture counts, beside whether it is like any real one."""
+
 _FIRST = {"default": 8, "dcgan": 4}  # pixels a side that a generator begins with
 _WIDEST = 4  # times the width that a level of `default` has at most
 _TOLD = 32  # values that stand for a mixture
@@ -161,7 +164,7 @@ class Discriminator(nn.Module):
             x = jnp.concatenate([x, jnp.broadcast_to(apart, (len(x), 1))], axis=-1)
             x = nn.leaky_relu(nn.Dense(_SEEN, name="seen")(x), 0.2)
         of_it = nn.Dense(x.shape[-1], use_bias=False, name="of_mixture")(mixture)
-        real = nn.Dense(1, name="real")(x)[:, 0] + jnp.mean(of_it * x, axis=-1) * 8
+        real = nn.Dense(1, name="real")(x)[:, 0] + OF_MIXTURE * jnp.mean(of_it * x, axis=-1)
         return Opinion(real, nn.Dense(self.classes, name="classes")(x))
 
 

@@ -172,8 +172,8 @@ def dreamt(
     known, far = judge.say(checked.pictures).features, list[list[float]]()
     for _ in range(DRAWS):
         drawn = training.at(rng.permutation(len(training.labels))[:compared])
-        alike = dreamer.of_classes(drawn.labels, rng)
-        far.append([frechet(judge.say(x.pictures).features, known) for x in (alike, drawn)])
+        also = dreamer.of_classes(drawn.labels, rng)
+        far.append([frechet(judge.say(x.pictures).features, known) for x in (also, drawn)])
     pixels = [flat(shown) for shown in (beside, real, checked)]
     some = found.known.at(rng.permutation(len(found.known.labels))[:_FITTED])
     space = plane(flat(some), AXES)
