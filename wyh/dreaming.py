@@ -45,7 +45,7 @@ Picture = UInt8[np.ndarray, "height width channel"]
 class VaryConfig:
     """How pictures are varied in training, real and made ones alike."""
 
-    shift: float = 0.06  # of a side by which they are moved, up to, 0 to 0.5; edges are drawn out
+    shift: float = 0.03  # of a side by which they are moved, up to, 0 to 0.5; edges are drawn out
     light: float = 0.0  # brightness and tint, up to this much, 0 to 1
     mirror: bool = False  # every other one left to right: not where that is another thing
 

@@ -52,7 +52,8 @@ class ClassPictures:
         if poor:
             raise WyhError(
                 f"got classes with too few pictures to learn from ({', '.join(poor)}), wanted "
-                f"{FEWEST} or more of each: add some, or leave the class out"
+                f"{FEWEST} or more of each: add some, leave the class out, or prepare them again "
+                f"with --holdout 0"
             )
 
     @cached_property

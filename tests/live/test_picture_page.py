@@ -17,6 +17,7 @@ from wyh.live.picture_guests import PictureGuests
 from wyh.live.picture_session import replay_pictures
 from wyh.media.web.messages import HEAD
 from wyh.media.web.picture_messages import FROM_FILE, HEARD, JPEG, PICTURE, RAW
+from wyh.selection import SelectionConfig
 from wyh.transducers.compile import Compiled, compile_transducer
 from wyh.transducers.kinds import load_player
 
@@ -107,7 +108,7 @@ def test_the_greeting_tells_what_the_page_needs(serve, player):
 
 
 def test_the_page_of_a_dream_has_its_own_knobs(tmp_path):
-    player = load_player(make_dream_run(tmp_path / "dream"))
+    player = load_player(make_dream_run(tmp_path / "dream", selection=SelectionConfig(most=2)))
     compiled = Compiled(print, print, None, None, 1, 1)
     turned = KNOBS | {"classes": 1.0}
     guests = PictureGuests(player, compiled, turned, SEED, print, None, here=True)
@@ -115,7 +116,7 @@ def test_the_page_of_a_dream_has_its_own_knobs(tmp_path):
     table = {knob["name"]: knob for knob in guests._about(panel)["knobs"]}
     assert {"classes", "fade", "zoom", "hue", "freeze", "mute"} <= table.keys()
     assert not {"bass", "auto_gain", "attack", "release", "width", "scene"} & table.keys()
-    assert (table["classes"]["value"], table["classes"]["default"]) == (1, 3)
+    assert (table["classes"]["value"], table["classes"]["default"]) == (1, 2)  # the run's own
 
 
 def test_the_page_is_the_one_for_pictures_and_served_from_here_alone(serve):

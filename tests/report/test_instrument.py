@@ -8,7 +8,8 @@ from tests.report.conftest import SOUND, VIDEO, moving_pictures
 from wyh import knobs
 from wyh.models.autoencoder import Autoencoder, encode
 from wyh.report.instrument import CodePlayer, Instrument, coded
-from wyh.report.playing import compute_ms, flash_offset_ms, smoothness
+from wyh.report.live_cost import live_ms
+from wyh.report.playing import flash_offset_ms, smoothness
 from wyh.signal.levels import integrated_loudness
 from wyh.synths.noise import NoiseSynth
 from wyh.transducers.autoencoder import amplitudes
@@ -65,6 +66,6 @@ def test_playing_is_measured(run):
         assert smooth[phase].click < 1
         assert smooth[phase].harmonics < 4
     assert abs(flash_offset_ms(instrument, picture)) < 5
-    taken = compute_ms(player)
+    taken = live_ms(player)
     assert taken.shape[1] == 2
     assert np.all(taken > 0)

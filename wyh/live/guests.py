@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import jax
 
-from wyh.knobs import KNOBS, Knobs, of_run
+from wyh.knobs import KNOBS, Knobs, begun_with, of_run
 from wyh.live.log import Event, LogWriter
 from wyh.live.meter import Meter
 from wyh.live.panel import Panel
@@ -60,6 +60,7 @@ class Guests(ABC):
         self.variables = jax.device_put(player.variables)
         self.name, self.kind = player.run.directory.name, player.run.kind
         self.compiled, self.knobs, self.seed = compiled, knobs, seed
+        self._begun = begun_with(player.run.config)
         self.note, self.log_dir = note, log_dir
         self.pool: ThreadPoolExecutor
         self.meter = Meter()
@@ -112,7 +113,8 @@ class Guests(ABC):
     def _about(self, panel: Panel) -> dict[str, Any]:
         """What a page shows of the run, and its knobs."""
         table = [
-            asdict(knob) | {"value": panel.values[name]}
+            asdict(knob)
+            | {"default": self._begun.get(name, knob.default), "value": panel.values[name]}
             for name, knob in of_run(self.spec.direction, self.kind).items()
             if name in _KNOBS and (name != "width" or self.spec.audio.channels == 2)
         ]

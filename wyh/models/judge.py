@@ -37,4 +37,4 @@ class JudgeNetwork(nn.Module):
 
 def _halved(x: Float[Array, "n height width channel"]) -> Float[Array, "n low_height low_width _"]:
     n, height, width, channels = x.shape
-    return x.reshape(n, height // 2, 2, width // 2, 2, channels).mean(axis=(2, 4))
+    return x.reshape(n, height // 2, 2, width // 2, 2, channels).max(axis=(2, 4))

@@ -3,19 +3,15 @@
 A picture's time is when it is shown live: the declared latency counts.
 """
 
-import time
 from collections.abc import Iterator
-from fractions import Fraction
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from wyh import knobs
 from wyh.judging import Judge
 from wyh.report.dreams_track import AFTER_SECS, Track
-from wyh.transducers.compile import compile_transducer, traced
 from wyh.transducers.kinds import Player
 from wyh.transducers.offline import visualize
 
@@ -25,7 +21,6 @@ JUDGED_SECS = 0.5
 DARK = 26
 """Of 255: a picture is dark when no pixel of it is as bright."""
 
-TICKS = 200
 _AT_ONCE = 256
 
 
@@ -130,34 +125,3 @@ def picture_at(player: Player, secs: float) -> int:
     """The number of the picture that is shown live from so many seconds on."""
     spec = player.transducer.spec
     return max(0, int(np.ceil((secs - spec.latency_secs) * spec.video.frame_rate - 1e-9)))
-
-
-def frame_ms(player: Player, ticks: int = TICKS) -> Float[np.ndarray, "ticks stages"]:
-    """Time to hear the sound of a picture's time, block by block, and to draw the picture, live.
-
-    Returns:
-      Milliseconds, two columns: observe, emit.
-    """
-    spec, values = player.transducer.spec, knobs.defaults()
-    compiled = compile_transducer(player.transducer, player.variables, values, seed=0)
-    variables, turned = jax.device_put(player.variables), traced(values)
-    carry_in, carry_out = compiled.carry_in, compiled.carry_out
-    rng = np.random.default_rng(0)
-    sound = (0.1 * rng.standard_normal((16, 1, 1, spec.block))).astype(np.float32)
-    age, blocks, taken = np.zeros(1, np.float32), 0, np.empty((ticks, 2))
-    for tick in range(ticks):
-        began = time.perf_counter()
-        due = Fraction(tick + 1) * spec.audio.sample_rate / spec.video.frame_rate / spec.block
-        while blocks < due:
-            carry_in, control = compiled.observe(
-                variables, carry_in, sound[blocks % 16], turned, np.int32(blocks)
-            )
-            blocks += 1
-        jax.block_until_ready(control)
-        observed = time.perf_counter()
-        carry_out, picture = compiled.emit(
-            variables, carry_out, control, age, turned, np.int32(tick)
-        )
-        np.asarray(picture)
-        taken[tick] = observed - began, time.perf_counter() - observed
-    return 1000 * taken[-(-ticks // 10) :]

@@ -19,7 +19,6 @@ from wyh.report.dreams_gan import Dreamer
 from wyh.report.dreams_heard import (
     Watched,
     alarms_of,
-    frame_ms,
     heard_of,
     picture_at,
     watch,
@@ -35,6 +34,7 @@ from wyh.report.dreams_heard_rows import (
 from wyh.report.dreams_page import Drawing, Section, Told
 from wyh.report.dreams_sounds import Kept, check_rate, find_sounds, learned_of, part_of
 from wyh.report.dreams_track import AFTER_SECS, QUIET_EACH, Track, sounds_of, track_of
+from wyh.report.live_cost import live_ms
 from wyh.report.players import movie
 from wyh.report.telling import class_names, configured
 from wyh.runs import Run
@@ -110,7 +110,7 @@ def told(
         told=_told_alone(dream, player, kept),
         made=_made_alone(dream, player, known),
         judge=known.accuracy,
-        frame_ms=frame_ms(player),
+        frame_ms=live_ms(player),
         latency_ms=1000 * player.transducer.spec.latency_secs,
     )
     say(sentence(found))

@@ -16,6 +16,7 @@ from wyh.report.beside import Other
 from wyh.report.beside_pictures import section
 from wyh.report.hear_see_page import Told, page
 from wyh.report.hear_see_rows import Shown, figures
+from wyh.report.live_cost import live_ms
 from wyh.report.painter import SoundPainter
 from wyh.report.rivals import Rival, rivals
 from wyh.report.sample import Sample, make
@@ -88,11 +89,10 @@ def report(
     sample = make(painter, track, out)
     say("a film, and its sound read back")
     timed = {
-        side: showing.compute_ms(painter, showing.square(painter, side), ticks)
+        side: live_ms(painter.at(showing.square(painter, side)), ticks)
         for side, ticks in TICKS.items()
     }
     say("computing time")
-    blocks = painter.sample_rate / painter.frame_rate / painter.spec.block
     shown = Shown(
         album=album,
         kept=known,
@@ -106,8 +106,8 @@ def report(
         flashes=flashes,
         offset_ms=offset,
         latency_ms=1000 * painter.spec.latency_secs,
-        hear_ms=blocks * min(hear for hear, _ in timed.values()),
-        paint_ms={side: paint for side, (_, paint) in timed.items()},
+        hear_ms=min(float(taken[:, 0].mean()) for taken in timed.values()),
+        paint_ms={side: float(np.median(taken[:, 1])) for side, taken in timed.items()},
         back=sample.back,
     )
     rows = figures(shown)

@@ -12,8 +12,8 @@ from jaxtyping import Float, Float32, UInt8
 
 from wyh import knobs
 from wyh.metrics.onsets import onsets
+from wyh.report.live_cost import live_ms
 from wyh.report.notes_films import Take
-from wyh.report.playing import compute_ms
 from wyh.signal.notes import NoteReader
 from wyh.specs import StreamSpec
 from wyh.synths.protocol import NoteAmplitudes, Strikes
@@ -176,7 +176,7 @@ def streaming_gap(
 def step_ms(player: Player) -> Float[np.ndarray, " ticks"]:
     """Time to observe a picture and emit its sound, as live does, on one core where it can be."""
     with _one_core():
-        return np.asarray(compute_ms(player).sum(axis=1))
+        return np.asarray(live_ms(player).sum(axis=1))
 
 
 @contextmanager

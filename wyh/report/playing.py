@@ -1,13 +1,10 @@
-"""How the sound is to listen to, and to play: smooth, in time, and quick enough."""
+"""How the sound is to listen to: smooth, and in time."""
 
 import math
-import time
-from fractions import Fraction
 from typing import NamedTuple
 
-import jax
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 
 from wyh import knobs
 from wyh.knobs import PHASES
@@ -16,11 +13,8 @@ from wyh.metrics.timing import offset_ms
 from wyh.report.instrument import Instrument
 from wyh.specs import tick_start
 from wyh.synths.noise import NoiseSynth
-from wyh.transducers.compile import compile_transducer, traced
-from wyh.transducers.kinds import Player
 
 STATIC_SECS = 20.0  # of a picture that stands still: harmonics of noise measure about 1.5 dB then
-TICKS = 300  # frames whose computing is timed
 _FLASHES = (9, 14, 5, 11, 17, 6, 13, 8, 19, 7, 12, 16)  # frames dark and bright in turn, at 24 Hz
 
 
@@ -79,35 +73,3 @@ def flash_offset_ms(
 
 
 _VISIBLE = 40  # of 255: no pixel of the flashing picture is darker, so that all of it is loud
-
-
-def compute_ms(player: Player) -> Float[np.ndarray, "ticks stages"]:
-    """Time to observe each frame, and to emit all its blocks of sound, tick by tick as live does.
-
-    Returns:
-      Milliseconds, two columns: observe, emit.
-    """
-    spec, values = player.transducer.spec, knobs.defaults()
-    compiled = compile_transducer(player.transducer, player.variables, values, seed=0)
-    variables, turned = jax.device_put(player.variables), traced(values)
-    carry_in, carry_out = compiled.carry_in, compiled.carry_out
-    rng = np.random.default_rng(0)
-    frames = rng.integers(0, 256, (8, 1, 1, *spec.video.shape), np.uint8)
-    blocks, taken = 0, np.empty((TICKS, 2))
-    age = np.zeros(1, np.float32)
-    per_frame = Fraction(spec.audio.sample_rate, spec.block) / spec.video.frame_rate
-    for tick in range(TICKS):
-        began = time.perf_counter()
-        carry_in, control = compiled.observe(
-            variables, carry_in, frames[tick % len(frames)], turned, np.int32(tick)
-        )
-        jax.block_until_ready(control)
-        observed = time.perf_counter()
-        while blocks < (tick + 1) * per_frame:
-            carry_out, sound = compiled.emit(
-                variables, carry_out, control, age, turned, np.int32(blocks)
-            )
-            np.asarray(sound)
-            blocks += 1
-        taken[tick] = observed - began, time.perf_counter() - observed
-    return 1000 * taken[TICKS // 10 :]  # the first ones warm up

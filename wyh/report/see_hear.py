@@ -20,7 +20,8 @@ from wyh.report.decode import NOISE_DB, Gallery, Reader, Score, Sounds, mono
 from wyh.report.findings import Contender, Findings, Measured, Pictures, Variation
 from wyh.report.footage import gather
 from wyh.report.instrument import Instrument
-from wyh.report.playing import compute_ms, flash_offset_ms, smoothness
+from wyh.report.live_cost import live_ms
+from wyh.report.playing import flash_offset_ms, smoothness
 from wyh.report.telling import teller
 from wyh.runs import Run
 from wyh.specs import StreamSpec
@@ -113,7 +114,7 @@ def measure(run: Run, checkpoint: str, inputs: tuple[Path, ...], out: Path) -> F
     smooth = smoothness(instrument, synth, typical)
     offset = flash_offset_ms(instrument, typical)
     say("a picture that stands still, and one that flashes")
-    timed = compute_ms(player)
+    timed = live_ms(player)
     say("computing time")
     stereo = load_player(run, checkpoint, stereo=True)
     variations = [

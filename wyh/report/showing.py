@@ -1,14 +1,11 @@
 """How pictures of sound behave and what they cost: steady, in time, without flashes, quick."""
 
 import math
-import time
 from dataclasses import replace
 
-import jax
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
-from wyh import knobs
 from wyh.metrics import onsets
 from wyh.metrics.flashes import general_flashes
 from wyh.metrics.painted import changes, half_seconds
@@ -16,7 +13,6 @@ from wyh.report.album import Album, Heard, judged_size
 from wyh.report.painter import SoundPainter
 from wyh.report.soundtrack import HELD_OUT, Soundtrack, middles_of
 from wyh.specs import VideoSpec
-from wyh.transducers.compile import compile_transducer, traced
 
 TONE_HZ, TONE_SECS, TONE_FROM_SECS = 440.0, 5.0, 1.0
 STROBE_HZ, STROBE_SECS = 8.0, 4.0
@@ -148,31 +144,6 @@ def offset_ms(
     curve = before - 2 * least + after
     between = (before - after) / (2 * curve) if curve else 0.0
     return float(_SHIFTS_MS[best] + between * (_SHIFTS_MS[1] - _SHIFTS_MS[0]))
-
-
-def compute_ms(painter: SoundPainter, video: VideoSpec, ticks: int) -> tuple[float, float]:
-    """Median time to hear one block of sound, and to make one picture of 8 bits, as live does."""
-    player, values = painter.at(video), knobs.defaults()
-    compiled = compile_transducer(player.transducer, player.variables, values, seed=0)
-    variables, turned = jax.device_put(player.variables), traced(values)
-    carry_in, carry_out = compiled.carry_in, compiled.carry_out
-    rng = np.random.default_rng(0)
-    blocks = (0.1 * rng.standard_normal((16, 1, 1, painter.spec.block))).astype(np.float32)
-    age, taken = np.zeros(1, np.float32), np.empty((ticks, 2))
-    for tick in range(ticks):
-        began = time.perf_counter()
-        carry_in, control = compiled.observe(
-            variables, carry_in, blocks[tick % len(blocks)], turned, np.int32(tick)
-        )
-        jax.block_until_ready(control)
-        heard = time.perf_counter()
-        carry_out, picture = compiled.emit(
-            variables, carry_out, control, age, turned, np.int32(tick)
-        )
-        np.asarray(picture)
-        taken[tick] = heard - began, time.perf_counter() - heard
-    hear, paint = np.median(1000 * taken[ticks // 10 :], axis=0)
-    return float(hear), float(paint)
 
 
 def square(painter: SoundPainter, short: int) -> VideoSpec:
