@@ -33,6 +33,13 @@ def run_of(out, variables, classes, kind="dcgan"):
     return out
 
 
+@pytest.fixture(scope="module")
+def blank():
+    """Compared with pictures on which there is nothing."""
+    nothing = np.zeros((2, 32, 32, 1), np.uint8)
+    return Dreaming(Gan(TINY, 3), nothing, nothing, np.zeros(2, int))
+
+
 def pictures(rng, count=64, side=32):
     return jnp.asarray(rng.uniform(0, 1, (count, side, side, 1)), jnp.float32)
 
@@ -74,26 +81,38 @@ def test_mixtures_are_of_one_class_or_of_two():
     np.testing.assert_allclose(found.mean(axis=0), 0.2, atol=0.02)
 
 
-def test_the_distance_is_small_for_the_pictures_themselves(rng):
-    gan = Gan(TINY, 3)
-    variables = variables_of(gan)
-    blank = Dreaming(gan, np.zeros((2, 32, 32, 1), np.uint8))
-    mixtures = np.eye(3, dtype=np.float32)[np.arange(120) % 3]
-    own = np.rint(255 * blank.made(variables, jax.random.key(5), mixtures)).astype(np.uint8)
-    near = Dreaming(gan, own).figures_of(variables)["val_distance"]
-    noise = rng.integers(0, 256, own.shape, np.uint8)
-    far = Dreaming(gan, noise).figures_of(variables)["val_distance"]
-    assert 0 <= near < 0.1 * far
+def test_the_distance_of_pictures_of_its_own_is_that_of_real_ones(rng, blank):
+    gan, variables = blank.gan, variables_of(blank.gan)
+    labels = np.arange(120) % 4 // 2  # twice as many of the first two, none of the third
+    mixtures = np.eye(3, dtype=np.float32)[labels]
+    own = [
+        np.rint(255 * blank.made(variables, jax.random.key(seed), mixtures)).astype(np.uint8)
+        for seed in (5, 6)
+    ]
+    near = Dreaming(gan, *own, labels).figures_of(variables)
+    assert near.keys() == {"val_distance", "val_form", "val_detail"}
+    assert near["val_distance"] == pytest.approx((near["val_form"] + near["val_detail"]) / 2)
+    assert 0.5 < near["val_form"] < 2
+    assert 0.8 < near["val_detail"] < 1.25
+    others = Dreaming(gan, *own, np.full(120, 2)).figures_of(variables)
+    assert others["val_form"] > 1.3 * near["val_form"]
+    rough = [np.clip(x + rng.normal(0, 20, x.shape), 0, 255).astype(np.uint8) for x in own]
+    far = Dreaming(gan, *rough, labels).figures_of(variables)
+    assert far["val_detail"] > 3 * near["val_detail"]
 
 
-def test_sheets_have_a_row_for_each_class():
-    gan = Gan(TINY, 3)
-    variables = variables_of(gan)
-    sheets = Dreaming(gan, np.zeros((2, 32, 32, 1), np.uint8)).sheets(variables)
+def test_real_pictures_that_are_all_the_same_are_compared_with_too(blank):
+    variables = variables_of(blank.gan)
+    assert 0 < blank.figures_of(variables)["val_distance"] < np.inf
+
+
+def test_sheets_have_a_row_for_each_class(blank):
+    variables = variables_of(blank.gan)
+    sheets = blank.sheets(variables)
     shapes = {name: sheet.shape for name, sheet in sheets.items()}
     assert set(shapes.values()) == {(3 * 32, 10 * 32, 1)}
     first = sheets["a class a row"][:32, :32] / np.float32(255)
-    latent = Dreaming(gan, np.zeros((2, 32, 32, 1), np.uint8)).made(
+    latent = blank.made(
         variables, jax.random.key(1), np.eye(3, dtype=np.float32)[np.repeat([0, 1, 2], 10)]
     )
     np.testing.assert_allclose(first, latent[0], atol=0.003)

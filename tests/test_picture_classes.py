@@ -54,9 +54,12 @@ def test_what_chooses_is_not_trained_on(tmp_path):
 def test_few_pictures_choose_for_themselves(tmp_path):
     found = classes_of(tmp_path, {"a": 4, "b": 3})
     assert found.held.tolist() == list(range(7))
+    assert found.others.tolist() == [0, 2, 4, 6]
 
 
 def test_a_class_of_one_picture(tmp_path):
     found = classes_of(tmp_path, {"a": 4, "b": 1, "c": 3})
-    with pytest.raises(WyhError, match=r"too few pictures to learn from \(b 1\), wanted 2 or more .* --holdout 0$"):
+    with pytest.raises(
+        WyhError, match=r"too few pictures to learn from \(b 1\), wanted 2 or more .* --holdout 0$"
+    ):
         found.check()

@@ -13,10 +13,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray, UInt8
+from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt8
 
 from wyh.augment import turn_light
 from wyh.errors import WyhError, check_range
+from wyh.metrics.details import detail_distances
 from wyh.metrics.galleries import frechet, plane
 from wyh.models.dcgan import Gan, drawn_latent
 from wyh.runs import load_run, load_variables
@@ -38,7 +39,11 @@ COMPARED = 1000
 ROWS, COLUMNS = 12, 10
 """Of a sheet of pictures."""
 
+_LEAST = 1e-6  # distance of real pictures: those that are all the same are at none
+
 Picture = UInt8[np.ndarray, "height width channel"]
+Pictures = UInt8[np.ndarray, "_ height width channel"]
+Distances = Float[np.ndarray, "2"]
 
 
 @dataclass(frozen=True)
@@ -95,22 +100,37 @@ class Dreaming:
     Args:
       gan: the pair.
       held: pictures that are kept out of training.
+      real: others, which show how far real pictures are from those.
+      labels: the class of each of `real`; as many of each are made.
     """
 
-    def __init__(self, gan: Gan, held: UInt8[np.ndarray, "n height width channel"]) -> None:
+    def __init__(self, gan: Gan, held: Pictures, real: Pictures, labels: Int[np.ndarray, " m"]):
+        """Measure the real ones."""
         self.gan = gan
-        flat = held.reshape(len(held), -1) / np.float32(255)
-        self._plane = plane(flat, AXES)
-        self._held = self._plane.of(flat)
+        self._held = held / np.float32(255)
+        self._plane = plane(_flat(self._held), AXES)
         self._make = jax.jit(gan.pictures)
+        self._mixtures = np.eye(gan.classes, dtype=np.float32)[labels]
+        self._own = self._distances(real / np.float32(255))
 
     def figures_of(self, variables: Mapping[str, Any]) -> dict[str, float]:
-        """How unlike the pictures that are kept out those made are: 0 if not to be told apart."""
-        each = np.eye(self.gan.classes, dtype=np.float32)
-        mixtures = each[np.arange(len(self._held)) % len(each)]
-        made = self.made(variables, jax.random.key(0), mixtures)
-        seen = self._plane.of(made.reshape(len(made), -1))
-        return {"val_distance": frechet(seen, self._held)}
+        """How unlike the pictures that are kept out those made are: 1 is as real ones are.
+
+        In form, by their principal components, in which few details are left; in detail, by their
+        patches, which know nothing of the whole; and the mean of both.
+        """
+        made = self.made(variables, jax.random.key(0), self._mixtures)
+        form, detail = self._distances(made) / np.maximum(self._own, _LEAST)
+        return {
+            "val_distance": float(form + detail) / 2,
+            "val_form": float(form),
+            "val_detail": float(detail),
+        }
+
+    def _distances(self, pictures: Float[np.ndarray, "n height width channel"]) -> Distances:
+        form = frechet(*(self._plane.of(_flat(some)) for some in (pictures, self._held)))
+        detail = detail_distances(pictures, self._held, np.random.default_rng(0)).mean()
+        return np.array([form, detail])
 
     def made(
         self,
@@ -180,3 +200,7 @@ def started_from(path: Path, fresh: Mapping[str, Any], classes: Sequence[str]) -
         raise WyhError(
             f"{path} has other sizes: train with its preset and --model.size, or without it"
         ) from None
+
+
+def _flat(pictures: Float[np.ndarray, "n height width channel"]) -> Float[np.ndarray, "n pixels"]:
+    return pictures.reshape(len(pictures), -1)

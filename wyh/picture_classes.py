@@ -65,6 +65,13 @@ class ClassPictures:
         held = np.sort(np.concatenate([rows[EVERY - 1 :: EVERY] for rows in self._of_class]))
         return held if held.size else np.arange(len(self.labels))
 
+    @property
+    def others(self) -> Int[np.ndarray, " m"]:
+        """Numbers of those that are learned from; every other one, where `held` has all."""
+        rows = np.arange(len(self.labels))
+        others = np.setdiff1d(rows, self.held)
+        return others if others.size else rows[::2]
+
     def batch(
         self, step: int, batch_size: int, seed: int
     ) -> tuple[UInt8[np.ndarray, "batch height width channel"], Int32[np.ndarray, " batch"]]:

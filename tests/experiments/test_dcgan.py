@@ -89,7 +89,8 @@ def test_a_run_says_what_it_is(trained):
     assert run.data["classes"] == ["lying", "upright"]
     assert len(run.data["recordings"]) == 24
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-    wanted = {"discriminator", "generator", "told", "classes", "slope", "val_distance"}
+    wanted = {"discriminator", "generator", "told", "classes", "slope"}
+    wanted |= {"val_distance", "val_form", "val_detail"}
     assert wanted <= lines[-1].keys()
     assert all(np.isfinite(lines[-1][name]) for name in wanted)
     gan, variables = Gan(TINY, 2), load_variables(run)
