@@ -202,7 +202,10 @@ def load_variables(run: Run, checkpoint: str = "best") -> dict[str, Any]:
     try:
         return read_tree(path)
     except FileNotFoundError:
-        raise WyhError(f"{path} is missing: let the run train for a little longer") from None
+        raise WyhError(
+            f"{path} is missing: let the run train for a little longer, or, if it is made of other "
+            f"runs, leave out --checkpoint"
+        ) from None
 
 
 def cannot_write(path: Path, error: OSError) -> WyhError:

@@ -62,8 +62,10 @@ def test_what_cannot_be_taken_is_told_and_the_old_plays_on(scene):
 def test_a_training_that_has_just_begun_is_waited_for(tmp_path, monkeypatch):
     run, notes = make_run(tmp_path / "run"), []
     path = run.directory / "variables_latest.safetensors"
+    best = run.directory / "variables.safetensors"
     content = path.read_bytes()
     path.unlink()
+    best.unlink()
     monkeypatch.setattr(follow, "FIRST_SECS", 0.3)
     with pytest.raises(WyhError, match=r"did not come in 0.3 s: is it being trained\?"):
         wait_for_training(run.directory, notes.append)
@@ -71,3 +73,12 @@ def test_a_training_that_has_just_begun_is_waited_for(tmp_path, monkeypatch):
     path.write_bytes(content)
     wait_for_training(run.directory, notes.append)
     assert len(notes) == 1
+
+
+def test_what_is_made_of_other_runs_is_not_waited_for(tmp_path):
+    run = make_run(tmp_path / "run")
+    (run.directory / "variables_latest.safetensors").unlink()
+    with pytest.raises(
+        WyhError, match="is not trained, but made of other runs: leave out --follow"
+    ):
+        wait_for_training(run.directory, print)

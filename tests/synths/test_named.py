@@ -13,8 +13,6 @@ from wyh.synths.knn import KnnConfig
 from wyh.synths.named import ANYTHING, NOTES, synth_named, synths_for
 from wyh.synths.reference import corpus
 
-pytestmark = pytest.mark.usefixtures("quickly")
-
 HZ = (737.5, 2012.5)  # in the middle of the second and fifth of the bands of 100 to 3500 Hz
 HELD = predicted()
 OF_NOTES = replace(HELD, notes_hz=HZ)

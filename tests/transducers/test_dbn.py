@@ -19,8 +19,6 @@ from wyh.transducers.dbn import FoleyConfig, foley, standardised, target_of
 from wyh.transducers.offline import sonify
 from wyh.transducers.protocol import tick_keys
 
-pytestmark = pytest.mark.usefixtures("quickly")
-
 VIDEO = VideoSpec(Fraction(10), 16, 16)
 NET = DbnConfig((12, 8), shrink=4, context=(1, 3), context_shrink=8)
 FED_BACK = replace(NET, context=(2,), context_sound=2)

@@ -19,8 +19,6 @@ from wyh.transducers.dreaming import refined, zoomed
 from wyh.transducers.hallucination import HallucinationConfig, Recognised, framed, hallucination
 from wyh.transducers.protocol import tick_keys
 
-pytestmark = pytest.mark.usefixtures("quickly")
-
 VIDEO = VideoSpec(Fraction(24), 32, 32)
 SURE = (0.96, 0.01, 0.01)
 

@@ -23,8 +23,6 @@ from wyh.transducers.offline import sonify
 from wyh.transducers.protocol import tick_keys
 from wyh.transducers.recurrent import PlayerConfig, features_of, player, prediction_of, seen, told
 
-pytestmark = pytest.mark.usefixtures("quickly")
-
 RATE, PERIOD = 8000, 320
 VIDEO = VideoSpec(Fraction(25), 16, 16, 1)
 GAZE = RecurrentConfig(gaze=GazeConfig("rising", (8, 4), 4, 8, 1, 3), memory=(6,))

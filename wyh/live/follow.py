@@ -61,8 +61,10 @@ def wait_for_training(directory: Path, note: Callable[[str], None]) -> None:
     """Wait until a training that has just begun has saved something to play in its run.
 
     Raises:
-      WyhError: it has not, in five minutes.
+      WyhError: it has not, in five minutes; or it is a run that no training will change.
     """
+    if not _is_trained(directory):
+        raise WyhError(f"{directory} is not trained, but made of other runs: leave out --follow")
     until, told = time.monotonic() + FIRST_SECS, False
     for path in (directory / "config.json", directory / f"{VARIABLES['latest']}.safetensors"):
         while _stamp(path) is None:
@@ -72,6 +74,12 @@ def wait_for_training(directory: Path, note: Callable[[str], None]) -> None:
             if time.monotonic() > until:
                 raise WyhError(f"{path} did not come in {FIRST_SECS:g} s: is it being trained?")
             time.sleep(EVERY_SECS)
+
+
+def _is_trained(directory: Path) -> bool:
+    """Not where there are the best variables alone: a training saves the latest ones first."""
+    best, latest = (directory / f"{VARIABLES[name]}.safetensors" for name in ("best", "latest"))
+    return latest.exists() or not best.exists()
 
 
 def _file(run: Run) -> Path:
