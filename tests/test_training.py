@@ -502,6 +502,7 @@ def test_eight_devices_learn_what_one_learns(tmp_path, whole):
     )
 
 
+@pytest.mark.soak
 def test_two_processes_learn_what_one_learns(tmp_path, whole):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -45,14 +45,16 @@ def render_sound(source: Path, out: Path, player: Player, turned: Knobs, *, seed
             wav = stack.enter_context(WavWriter(out, rate, channels=channels))
             write = wav.write
         else:
-            movie = MovieWriter(
-                out,
-                sample_rate=rate,
-                channels=channels,
-                copy_from=source,
-                start_secs=reader.start_secs,
+            movie = stack.enter_context(
+                MovieWriter(
+                    out,
+                    sample_rate=rate,
+                    channels=channels,
+                    copy_from=source,
+                    start_secs=reader.start_secs,
+                )
             )
-            write = stack.enter_context(movie).write_audio
+            write = movie.write_audio
         seen = chain([first], frames)
         for block in sonify(player.transducer, player.variables, seen, turned, seed=seed):
             write(block)

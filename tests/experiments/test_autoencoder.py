@@ -134,6 +134,7 @@ def test_the_presets_are_the_seeds_and_ours():
     assert ours == Config() and ours.by_sound
 
 
+@pytest.mark.soak
 def test_the_seeds_loss_is_of_pictures_decoded_from_their_codes(key):
     config = tiny("wyhiwys", uniformity=0.3, code_noise=0.5)
     listener, state = begun(config, 64)
@@ -244,6 +245,7 @@ def test_what_was_trained_plays_at_the_level_asked_for_and_hears_itself(trained)
     assert gain_db(listened, seen, seen.mean(axis=0)) > 6
 
 
+@pytest.mark.soak
 def test_a_whole_training_of_wyhiwys_plays(sets, tmp_path):
     long = FitOptions(steps=16, log_every=4, evaluate_every=16, save_every=16)
     how = {"frame_rate": "10", "learning_rate": 0.02, "fit": long}

@@ -380,6 +380,7 @@ def test_the_last_line(tmp_path, text, status, line):
     assert last_line(tmp_path / "log", status) == line
 
 
+@pytest.mark.soak
 def test_trials_in_processes_of_their_own(tmp_path, capsys, monkeypatch):
     """Two at a time: one learns, the other fails for itself."""
     monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # compiling is most of the time

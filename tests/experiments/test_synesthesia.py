@@ -133,6 +133,7 @@ def test_training_makes_pictures_tell_their_sound():
     assert still == {"['generator']['palette']"}  # colours are chosen, not learned
 
 
+@pytest.mark.soak
 def test_each_weight_leaves_its_loss_out():
     config = tiny(weights=Weights(sound=0, base=0, noise=0, hues=0, flat=0, brightness=0, change=0))
     painting, given, state, stretches = begun(config)
@@ -144,6 +145,7 @@ def test_each_weight_leaves_its_loss_out():
     )
 
 
+@pytest.mark.soak
 def test_a_critic_and_waveforms_are_trained_beside():
     config = tiny(
         weights=Weights(wave=1.0, critic=0.1), style=(Path("likes"),), learning_rate=1e-3, time=4
@@ -194,6 +196,7 @@ def test_a_resumed_run_ends_where_a_whole_one_does(song, tmp_path):
     assert all(jax.tree.leaves(same))
 
 
+@pytest.mark.soak
 def test_pictures_somebody_likes_give_palette_and_bases(song, tmp_path):
     likes = tmp_path / "likes"
     likes.mkdir()
@@ -209,6 +212,7 @@ def test_pictures_somebody_likes_give_palette_and_bases(song, tmp_path):
     assert "critic" not in variables["params"]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("kind", ["fft", "raw"])
 def test_other_features_are_trained_with_too(song, tmp_path, kind):
     features = FeatureConfig(

@@ -11,6 +11,7 @@ from wyh.wave_losses import multi_resolution_stft
 RATE = 8000
 
 
+@pytest.mark.soak
 def test_each_sound_by_itself_whatever_their_number(rng):
     true = (0.1 * rng.standard_normal((18, RATE))).astype(np.float32)
     made = (0.1 * rng.standard_normal((18, RATE))).astype(np.float32)
@@ -26,6 +27,7 @@ def test_each_sound_by_itself_whatever_their_number(rng):
     assert near.centroid_octaves[7] == 0
 
 
+@pytest.mark.soak
 def test_what_is_nearly_silent_counts_for_what_it_is(rng):
     """All sounds as one: the distance is that of the joined sound, but for its joints."""
     true = (0.1 * rng.standard_normal((4, 4 * RATE))).astype(np.float32)

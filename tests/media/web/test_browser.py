@@ -217,6 +217,7 @@ def test_nothing_is_cut_off_at_the_side(serve, opened, width):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.soak
 def test_it_comes_back_when_the_server_does(serve, opened):
     served = serve()
     page = opened(served.address)
