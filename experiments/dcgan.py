@@ -6,7 +6,7 @@
     python -m experiments.dcgan --data animals/ --preset dcgan     # the paper's networks and losses
 
 It is told what to show as a mixture, so that two classes appear as one picture, and a latent that
-turns slowly lets its pictures flow. On 2 cores `default` takes 7 minutes for 32 pixels and some 30
+turns slowly lets its pictures flow. On 2 cores `default` takes 8 minutes for 32 pixels and some 40
 for 64; `dcgan`, whose generator has 19 million parameters, wants a graphics card. Expect on 5,000
 handwritten digits
 
